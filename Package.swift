@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// Every room is built alike: Swift 6, imports declared where they are used, no warnings.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "shardwalk",
+    products: [
+        .executable(name: "shardwalk", targets: ["shardwalk"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // The C doors: a module map and a header that states the contract of each shim.
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+
+        // From a page's bytes to changes of the cache: pure values, no input or output.
+        .target(name: "Records", swiftSettings: house),
+        // The core: which shard may be read, from where, and what is safe to remember.
+        .target(name: "Walk", dependencies: ["Records", logging], swiftSettings: house),
+        // Signing, credentials, endpoints and HTTP for AWS's services.
+        .target(
+            name: "AWS",
+            dependencies: [
+                "CCurl", "COpenSSL", logging,
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: house),
+        // DynamoDB and DynamoDB Streams: the walk's source.
+        .target(
+            name: "Streams", dependencies: ["Records", "Walk", "AWS", logging],
+            swiftSettings: house),
+        // Redis: the walk's sink.
+        .target(
+            name: "Redis", dependencies: ["Records", "Walk", "CHiredis", logging],
+            swiftSettings: house),
+        // A redis-server of one's own, for the demo and for tests.
+        .target(name: "LocalRedis", swiftSettings: house),
+        // An emulator of DynamoDB and its streams, for the demo and for tests.
+        .target(
+            name: "LocalStreams",
+            dependencies: ["AWS", .product(name: "FlyingFox", package: "FlyingFox")],
+            swiftSettings: house),
+        // The program.
+        .executableTarget(
+            name: "shardwalk",
+            dependencies: [
+                "Records", "Walk", "AWS", "Streams", "Redis", "LocalStreams",
+                "LocalRedis", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: house),
+
+        .target(
+            name: "TestBed",
+            path: "Tests/TestBed", swiftSettings: house),
+        .testTarget(
+            name: "RecordsTests", dependencies: ["Records", "TestBed"], swiftSettings: house),
+        .testTarget(
+            name: "WalkTests", dependencies: ["Walk", "Records", "TestBed"], swiftSettings: house),
+        .testTarget(name: "AWSTests", dependencies: ["AWS", "TestBed"], swiftSettings: house),
+        .testTarget(
+            name: "StreamsTests", dependencies: ["Streams", "Walk", "AWS", "TestBed"],
+            swiftSettings: house),
+        .testTarget(
+            name: "RedisTests",
+            dependencies: ["Redis", "Walk", "Records", "LocalRedis", "TestBed"],
+            swiftSettings: house),
+        .testTarget(
+            name: "LocalStreamsTests", dependencies: ["LocalStreams", "AWS", "TestBed"],
+            swiftSettings: house),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: ["shardwalk", "LocalStreams", "LocalRedis", "TestBed"],
+            swiftSettings: house),
+        .testTarget(name: "HouseTests", dependencies: ["TestBed"], swiftSettings: house),
+    ]
+)

@@ -1,0 +1,1 @@
+// LocalRedis: laid out, not yet built.

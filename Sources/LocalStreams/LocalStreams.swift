@@ -1,0 +1,1 @@
+// LocalStreams: laid out, not yet built.

@@ -1,0 +1,1 @@
+// Redis: laid out, not yet built.

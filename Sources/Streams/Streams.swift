@@ -1,0 +1,1 @@
+// Streams: laid out, not yet built.
