@@ -76,7 +76,8 @@ let package = Package(
             name: "RecordsTests", dependencies: ["Records", "TestBed"], swiftSettings: house),
         .testTarget(
             name: "WalkTests", dependencies: ["Walk", "Records", "TestBed"], swiftSettings: house),
-        .testTarget(name: "AWSTests", dependencies: ["AWS", "TestBed"], swiftSettings: house),
+        .testTarget(
+            name: "AWSTests", dependencies: ["AWS", "TestBed", logging], swiftSettings: house),
         .testTarget(
             name: "StreamsTests", dependencies: ["Streams", "Walk", "AWS", "TestBed"],
             swiftSettings: house),
