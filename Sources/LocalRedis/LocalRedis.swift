@@ -1,1 +1,0 @@
-// LocalRedis: laid out, not yet built.

@@ -1,0 +1,63 @@
+import Foundation
+import Glibc
+
+/// A new directory that only this user may enter, with a path short enough for a socket inside it.
+func makePrivateDirectory() throws -> URL {
+    for parent in [NSTemporaryDirectory(), "/tmp"] {
+        // Source: unix(7): a socket's path has 108 bytes; the names inside need about 20 of them.
+        guard parent.utf8.count < 60 else { continue }
+        var template = Array((parent + "/shardwalk-redis-XXXXXX").utf8CString)
+        guard mkdtemp(&template) != nil else { continue }
+        let path = String(
+            decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return URL(filePath: path).standardizedFileURL
+    }
+    throw RedisServerError("no temporary directory can be made: set TMPDIR to a writable one")
+}
+
+/// A port of 127.0.0.1 that nobody listens on at this moment.
+func freePort() throws -> UInt16 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let named = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+            bind(descriptor, generic, size) == 0 && getsockname(descriptor, generic, &size) == 0
+        }
+    }
+    guard named else {
+        throw RedisServerError("no free port on 127.0.0.1: \(String(cString: strerror(errno)))")
+    }
+    return UInt16(bigEndian: address.sin_port)
+}
+
+/// Whether a server answers PING at the socket with anything but that it is still loading.
+///
+/// A refusal for want of a password is an answer too. Waits for half a second at most.
+func answersPing(atSocket path: String) -> Bool {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var limit = timeval(tv_sec: 0, tv_usec: 500_000)
+    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+        setsockopt(
+            descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let connected = withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+            connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+        }
+    }
+    guard connected, send(descriptor, "PING\r\n", 6, Int32(MSG_NOSIGNAL)) == 6 else {
+        return false
+    }
+    var answer = [UInt8](repeating: 0, count: 128)
+    let count = recv(descriptor, &answer, answer.count, 0)
+    return count > 0 && !answer.starts(with: "-LOADING".utf8)
+}
