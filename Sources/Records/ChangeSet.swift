@@ -36,8 +36,10 @@ package struct ChangeSet: Sendable {
     /// The number of keys that change.
     package var count: Int { changes.count }
 
-    /// Calls `body` for the changes in `range`, one after the other, with the key's bytes and the value's,
-    /// nil where the key is removed. The pointers are good until `body` returns.
+    /// Calls `body` for the changes in `range`, one after the other.
+    ///
+    /// `body` gets the key's bytes and the value's, nil where the key is removed. The pointers are good
+    /// until it returns.
     package func forEach(
         in range: Range<Int>,
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> Void

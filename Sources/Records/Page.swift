@@ -38,6 +38,9 @@ package struct Record: Equatable, Sendable {
     package var keys: ByteRange
     /// The JSON object with the item after the change, braces included; nil where the record has none.
     package var newImage: ByteRange?
+    /// Whether the new image is known to be written as `JSON.stringify` writes it, so that it can go to
+    /// the cache as it is.
+    package var isNewImageCanonical: Bool
     /// When the change was made, in seconds since 1970, rounded down to the second by the service; nil
     /// where the record does not say.
     package var creationTime: Double?
@@ -45,12 +48,14 @@ package struct Record: Equatable, Sendable {
     /// A record whose parts lie at the given offsets of its page.
     package init(
         operation: Operation, sequenceNumber: ByteRange, keys: ByteRange,
-        newImage: ByteRange? = nil, creationTime: Double? = nil
+        newImage: ByteRange? = nil, isNewImageCanonical: Bool = false,
+        creationTime: Double? = nil
     ) {
         self.operation = operation
         self.sequenceNumber = sequenceNumber
         self.keys = keys
         self.newImage = newImage
+        self.isNewImageCanonical = isNewImageCanonical
         self.creationTime = creationTime
     }
 }
@@ -70,7 +75,9 @@ package struct Page: Sendable {
     package let bytes: [UInt8]
     /// The records in the order of the shard.
     package private(set) var records: [Record]
-    /// Where to go on; nil when the shard has ended. The last page may carry records as well.
+    /// Where to go on; nil when the shard has ended.
+    ///
+    /// The last page may carry records as well.
     package let next: ShardIterator?
 
     /// A page whose records are offsets into `bytes`.
