@@ -71,13 +71,14 @@ let package = Package(
 
         .target(
             name: "TestBed",
-            path: "Tests/TestBed", swiftSettings: house),
+            path: "Tests/TestBed", exclude: ["Python"], swiftSettings: house),
         .testTarget(
             name: "RecordsTests", dependencies: ["Records", "TestBed"], swiftSettings: house),
         .testTarget(
             name: "WalkTests", dependencies: ["Walk", "Records", "TestBed"], swiftSettings: house),
         .testTarget(
-            name: "AWSTests", dependencies: ["AWS", "TestBed", logging], swiftSettings: house),
+            name: "AWSTests", dependencies: ["AWS", "TestBed", logging], exclude: ["Python"],
+            swiftSettings: house),
         .testTarget(
             name: "StreamsTests", dependencies: ["Streams", "Walk", "AWS", "TestBed"],
             swiftSettings: house),

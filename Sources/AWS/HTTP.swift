@@ -8,8 +8,18 @@ package struct HTTPRequest: Sendable {
     package var headers: [(name: String, value: String)]
     /// The body; empty for none.
     package var body: [UInt8]
+    /// How long a connection may take: name, TCP, proxy and TLS together.
+    package var connectTimeout: Duration = .seconds(5)
+    /// How long everything may take, from the call of `send` to the last byte; the wait for a free connection
+    /// counts as well, so that a signature does not grow old in a queue.
+    package var timeout: Duration = .seconds(30)
+    /// The largest body that is accepted in answer, in bytes.
+    package var bodyLimit = 16 << 20
+    /// Whether the request goes straight to its host although a proxy is set: the endpoints of a host's or
+    /// container's own credentials are not to be asked through one.
+    package var bypassesProxy = false
 
-    /// A request as it is to be sent.
+    /// A request as it is to be sent, with the default limits.
     package init(
         method: String, url: String, headers: [(name: String, value: String)] = [],
         body: [UInt8] = []
@@ -25,7 +35,7 @@ package struct HTTPRequest: Sendable {
 package struct HTTPResponse: Sendable {
     /// The status, such as 200.
     package let status: Int
-    /// The headers of the last answer, names in lower case, values trimmed.
+    /// The headers of the last answer, names in lower case, values trimmed; those of one name joined by `, `.
     package let headers: [String: String]
     /// The whole body.
     package let body: [UInt8]

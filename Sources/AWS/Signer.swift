@@ -22,8 +22,8 @@ package struct Signer: Sendable {
     /// Adds `x-amz-date`, the session token where there is one, and `authorization`.
     ///
     /// What is signed is `host`, as libcurl will send it, and every header that the request has. A request
-    /// is signed once, just before it is sent: each further attempt starts from the unsigned one.
-    /// - Parameter date: the service's present time, as well as it is known.
+    /// is signed once, just before it is sent: each further attempt starts from the unsigned one. The date
+    /// is the service's present time, as well as it is known.
     package func sign(_ request: inout HTTPRequest, at date: Date) {
         request.headers.append(("x-amz-date", Self.timestamp(date)))
         if let token = credentials.sessionToken {
