@@ -33,7 +33,9 @@ package struct StreamARN: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The name of a shard, such as `shardId-00000001414562045508-2bac9cd2`. Text order is creation order.
+/// The name of a shard, such as `shardId-00000001414562045508-2bac9cd2`.
+///
+/// Text order is creation order.
 package struct ShardID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The name as the service gives it.
     package let description: String
@@ -62,7 +64,9 @@ package struct ShardID: Hashable, Comparable, Sendable, CustomStringConvertible 
 package struct Shard: Hashable, Sendable {
     /// The shard's name.
     package let id: ShardID
-    /// The shard that it continues; nil for a first shard. The parent may be listed no more.
+    /// The shard that it continues; nil for a first shard.
+    ///
+    /// The parent may be listed no more.
     package let parent: ShardID?
     /// Where its records begin; the number need not be that of a record.
     package let start: SequenceNumber?

@@ -1,0 +1,243 @@
+import FoundationEssentials
+import Records
+
+/// What the daemon remembers over a restart: how far each shard of each stream has been applied.
+package struct Checkpoint: Equatable, Sendable {
+    /// What is remembered of one shard.
+    package struct Shard: Equatable, Sendable {
+        /// How far the shard has been applied.
+        package var position: Position
+        /// The shard that it continues.
+        package var parent: ShardID?
+        /// When the last applied record was made, in seconds since 1970.
+        package var recordTime: Double?
+        /// When the shard was finished, in seconds since 1970.
+        ///
+        /// Finished shards are remembered for 48 hours at least: the service lists them for longer than it
+        /// keeps their records, and a forgotten one would be read again.
+        package var finishedAt: Double?
+        /// Why the shard stands still and waits for somebody, if it does.
+        package var blocked: String?
+
+        /// A shard at a position.
+        package init(
+            position: Position, parent: ShardID? = nil, recordTime: Double? = nil,
+            finishedAt: Double? = nil, blocked: String? = nil
+        ) {
+            self.position = position
+            self.parent = parent
+            self.recordTime = recordTime
+            self.finishedAt = finishedAt
+            self.blocked = blocked
+        }
+    }
+
+    /// Changes that were, or may have been, in the stream and can't be read any more.
+    package struct Gap: Equatable, Sendable, Codable {
+        /// The shard that lost records; nil where the whole stream did.
+        package var shard: String?
+        /// What was lost, in words.
+        package var reason: String
+        /// When it was noticed, in seconds since 1970.
+        package var noticedAt: Double
+
+        /// A gap that was just noticed.
+        package init(shard: ShardID?, reason: String, noticedAt: Double) {
+            self.shard = shard?.description
+            self.reason = reason
+            self.noticedAt = noticedAt
+        }
+    }
+
+    /// What is remembered of one stream.
+    package struct Stream: Equatable, Sendable {
+        /// The shards by their names.
+        package var shards: [ShardID: Shard]
+        /// The latest gaps, oldest first, no more than ``Checkpoint/gapsMaximum``.
+        package var gaps: [Gap]
+        /// Whether the stream was switched off and everything in it is applied.
+        package var isDrained: Bool
+
+        /// A stream with its shards.
+        package init(shards: [ShardID: Shard] = [:], gaps: [Gap] = [], isDrained: Bool = false) {
+            self.shards = shards
+            self.gaps = gaps
+            self.isDrained = isDrained
+        }
+    }
+
+    /// How many gaps of a stream are remembered; the first ones are forgotten first.
+    package static let gapsMaximum = 100
+
+    /// The daemon's name in its configuration.
+    package var name: String
+    /// When this was saved, in seconds since 1970.
+    package var savedAt: Double
+    /// The streams by their names.
+    package var streams: [StreamARN: Stream]
+
+    /// A checkpoint of a daemon.
+    package init(name: String, savedAt: Double, streams: [StreamARN: Stream] = [:]) {
+        self.name = name
+        self.savedAt = savedAt
+        self.streams = streams
+    }
+}
+
+/// A checkpoint file whose content can't be used.
+package enum CheckpointDamage: Error, Equatable, Sendable {
+    /// The file is not a checkpoint of shardwalk's.
+    case foreign
+    /// The file was written by a newer shardwalk, in this version of the form.
+    case newerVersion(Int)
+    /// The bytes are not those that were written.
+    case checksum
+    /// The checksum is right, the content is not: the file was made by something else.
+    case content(String)
+    /// The file belongs to a daemon of another name.
+    case otherName(String)
+}
+
+extension Checkpoint {
+    /// The version of the form that this program writes.
+    package static let version = 1
+
+    private static let tail = Array("\n}\n".utf8)
+
+    private static func head(checksum: UInt32) -> [UInt8] {
+        let hex = String(checksum, radix: 16)
+        let padded = String(repeating: "0", count: 8 - hex.utf8.count) + hex
+        return Array(
+            "{\"format\":\"shardwalk-checkpoint\",\"version\":\(version),\"checksum\":\"crc32:\(padded)\",\"checkpoint\":\n"
+                .utf8)
+    }
+
+    /// The text of the checkpoint file: JSON whose first line names form, version and the checksum of the rest.
+    package func encoded() -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let body = try? encoder.encode(CheckpointText(self)) else {
+            preconditionFailure("a checkpoint of strings and finite numbers is always JSON")
+        }
+        return Self.head(checksum: CRC32.checksum(Array(body))) + body + Self.tail
+    }
+
+    /// Reads the text of a checkpoint file, and throws what is wrong with it.
+    package init(decoding bytes: [UInt8], name: String) throws(CheckpointDamage) {
+        guard let lineEnd = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
+            throw .foreign
+        }
+        struct Head: Decodable {
+            let format: String
+            let version: Int
+            let checksum: String
+        }
+        // The first line is made a whole object of its own by closing it after an empty member.
+        let line = bytes[..<lineEnd] + Array("null}".utf8)
+        guard let head = try? JSONDecoder().decode(Head.self, from: Data(line)),
+            head.format == "shardwalk-checkpoint"
+        else { throw .foreign }
+        guard head.version <= Self.version else { throw .newerVersion(head.version) }
+        let body = Array(bytes[(lineEnd + 1)...].dropLast(Self.tail.count))
+        guard bytes.suffix(Self.tail.count).elementsEqual(Self.tail),
+            bytes[...lineEnd].elementsEqual(Self.head(checksum: CRC32.checksum(body)))
+        else { throw .checksum }
+        let text: CheckpointText
+        do {
+            text = try JSONDecoder().decode(CheckpointText.self, from: Data(body))
+        } catch {
+            throw .content("\(error)")
+        }
+        guard text.name == name else { throw .otherName(text.name) }
+        self = try text.checkpoint()
+    }
+}
+
+/// The checkpoint as it stands in the file.
+private struct CheckpointText: Codable {
+    struct Shard: Codable {
+        var position: String
+        var sequenceNumber: String?
+        var timestamp: Double?
+        var parent: String?
+        var recordTime: Double?
+        var finishedAt: Double?
+        var blocked: String?
+    }
+
+    struct Stream: Codable {
+        var shards: [String: Shard]
+        var gaps: [Checkpoint.Gap]
+        var drained: Bool
+    }
+
+    var name: String
+    var savedAt: Double
+    var streams: [String: Stream]
+
+    init(_ checkpoint: Checkpoint) {
+        name = checkpoint.name
+        savedAt = checkpoint.savedAt
+        streams = [:]
+        for (arn, stream) in checkpoint.streams {
+            var shards: [String: Shard] = [:]
+            for (id, shard) in stream.shards { shards[id.description] = Shard(shard) }
+            streams[arn.description] = Stream(
+                shards: shards, gaps: stream.gaps, drained: stream.isDrained)
+        }
+    }
+
+    func checkpoint() throws(CheckpointDamage) -> Checkpoint {
+        var result = Checkpoint(name: name, savedAt: savedAt)
+        for (arnText, stream) in streams {
+            guard let arn = StreamARN(arnText) else { throw .content("\(arnText) is no stream") }
+            var shards: [ShardID: Checkpoint.Shard] = [:]
+            for (id, shard) in stream.shards {
+                guard let position = shard.readPosition else {
+                    throw .content("shard \(id) has no position that can be read")
+                }
+                shards[ShardID(id)] = Checkpoint.Shard(
+                    position: position, parent: shard.parent.map(ShardID.init),
+                    recordTime: shard.recordTime, finishedAt: shard.finishedAt,
+                    blocked: shard.blocked)
+            }
+            result.streams[arn] = Checkpoint.Stream(
+                shards: shards, gaps: stream.gaps, isDrained: stream.drained)
+        }
+        return result
+    }
+}
+
+extension CheckpointText.Shard {
+    init(_ shard: Checkpoint.Shard) {
+        switch shard.position {
+        case .trimHorizon: position = "TRIM_HORIZON"
+        case .start(let number):
+            position = "AT_SEQUENCE_NUMBER"
+            sequenceNumber = number.digits
+        case .since(let time):
+            position = "AT_TIMESTAMP"
+            timestamp = time
+        case .after(let number):
+            position = "AFTER_SEQUENCE_NUMBER"
+            sequenceNumber = number.digits
+        case .end: position = "SHARD_END"
+        }
+        parent = shard.parent?.description
+        recordTime = shard.recordTime
+        finishedAt = shard.finishedAt
+        blocked = shard.blocked
+    }
+
+    var readPosition: Position? {
+        switch position {
+        case "TRIM_HORIZON": .trimHorizon
+        case "AT_SEQUENCE_NUMBER": sequenceNumber.flatMap(SequenceNumber.init).map(Position.start)
+        case "AT_TIMESTAMP": timestamp.map(Position.since)
+        case "AFTER_SEQUENCE_NUMBER":
+            sequenceNumber.flatMap(SequenceNumber.init).map(Position.after)
+        case "SHARD_END": .end
+        default: nil
+        }
+    }
+}

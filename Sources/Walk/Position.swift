@@ -1,0 +1,26 @@
+package import Records
+
+/// How far a shard has been applied, and so where reading goes on after a restart.
+package enum Position: Hashable, Sendable {
+    /// Nothing is applied: from the oldest record that the stream keeps.
+    case trimHorizon
+    /// Nothing is applied: from the shard's own start, so that a trimmed start shows as a gap.
+    case start(SequenceNumber)
+    /// Nothing is applied, and what was made before this time (seconds since 1970) is left out.
+    ///
+    /// This is how a shard that was opened at LATEST is remembered until its first record: opening it at
+    /// LATEST again would skip what came in between.
+    case since(Double)
+    /// Everything up to this record, and this record, is applied.
+    case after(SequenceNumber)
+    /// The whole shard is applied.
+    case end
+
+    /// Whether reading has begun: such a shard never waits for its parent again.
+    var hasBegun: Bool {
+        switch self {
+        case .trimHorizon, .start: false
+        case .since, .after, .end: true
+        }
+    }
+}
