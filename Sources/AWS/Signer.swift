@@ -25,32 +25,25 @@ package struct Signer: Sendable {
     /// is signed once, just before it is sent: each further attempt starts from the unsigned one. The date
     /// is the service's present time, as well as it is known.
     package func sign(_ request: inout HTTPRequest, at date: Date) {
-        request.headers.append(("x-amz-date", Self.timestamp(date)))
+        let timestamp = Self.timestamp(date)
+        request.headers.append(("x-amz-date", timestamp))
         if let token = credentials.sessionToken {
             request.headers.append(("x-amz-security-token", token))
         }
-        let stamp = Self.timestamp(date)
-        let signature = signature(of: request, timestamp: stamp)
+        let canonical = CanonicalRequest(request)
         request.headers.append(
             (
                 "authorization",
-                "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope(stamp)), "
-                    + "SignedHeaders=\(Self.signedHeaders(request)), Signature=\(signature)"
+                "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope(timestamp)), "
+                    + "SignedHeaders=\(canonical.signedHeaders), "
+                    + "Signature=\(signature(of: canonical, timestamp: timestamp))"
             ))
     }
 
     /// The lower-case hexadecimal signature of a request that holds all headers to be signed.
-    package func signature(of request: HTTPRequest, timestamp: String) -> String {
-        let canonical = Digest.hex(Digest.sha256(Self.canonicalRequest(request).utf8))
-        let text = "AWS4-HMAC-SHA256\n\(timestamp)\n\(scope(timestamp))\n\(canonical)"
+    package func signature(of request: CanonicalRequest, timestamp: String) -> String {
+        let text = "AWS4-HMAC-SHA256\n\(timestamp)\n\(scope(timestamp))\n\(request.digest)"
         return Digest.hex(Digest.hmac(text.utf8, key: signingKey(timestamp)))
-    }
-
-    /// The six parts of a request that a signature covers.
-    package static func canonicalRequest(_ request: HTTPRequest) -> String {
-        let headers = canonicalHeaders(request).map { "\($0.name):\($0.value)\n" }.joined()
-        let body = Digest.hex(Digest.sha256(request.body))
-        return "\(request.method)\n/\n\n\(headers)\n\(signedHeaders(request))\n\(body)"
     }
 
     /// The key for one day, region and service, made from the secret.
@@ -61,27 +54,43 @@ package struct Signer: Sendable {
             }
     }
 
-    /// A time as the signature writes it, `20150830T123600Z`.
-    package static func timestamp(_ date: Date) -> String {
-        date.formatted(
-            .iso8601.dateSeparator(.omitted).timeSeparator(.omitted).timeZone(separator: .omitted))
-    }
+    /// A time as the signature writes it, `20150830T123600Z`; parts of a second are left out.
+    package static func timestamp(_ date: Date) -> String { date.formatted(timestampStyle) }
+
+    private static let timestampStyle = Date.ISO8601FormatStyle(
+        dateSeparator: .omitted, dateTimeSeparator: .standard, timeSeparator: .omitted,
+        timeZoneSeparator: .omitted, includingFractionalSeconds: false, timeZone: .gmt)
 
     private func scope(_ timestamp: String) -> String {
         "\(timestamp.prefix(8))/\(region)/\(service)/aws4_request"
     }
+}
 
-    private static func signedHeaders(_ request: HTTPRequest) -> String {
-        canonicalHeaders(request).map(\.name).joined(separator: ";")
+/// A request in the one form that both sides of a signature compute.
+package struct CanonicalRequest: Sendable {
+    /// The six parts that a signature covers, each on its line or lines.
+    package let text: String
+    /// The names of the headers that are covered, joined by semicolons.
+    package let signedHeaders: String
+
+    /// The canonical form of a request, with its host and all its headers.
+    package init(_ request: HTTPRequest) {
+        let headers = Self.headers(request)
+        signedHeaders = headers.map(\.name).joined(separator: ";")
+        let lines = headers.map { "\($0.name):\($0.value)\n" }.joined()
+        let body = Digest.hex(Digest.sha256(request.body))
+        text = "\(request.method)\n/\n\n\(lines)\n\(signedHeaders)\n\(body)"
     }
 
-    /// Names in lower case and in byte order; values of one name joined by commas in the order sent.
-    private static func canonicalHeaders(
-        _ request: HTTPRequest
-    ) -> [(name: String, value: String)] {
+    /// The hexadecimal SHA-256 of the text.
+    package var digest: String { Digest.hex(Digest.sha256(text.utf8)) }
+
+    /// Names in lower case and in byte order; values of one name joined by commas in the order sent, each
+    /// without blanks around it and with single ones inside.
+    private static func headers(_ request: HTTPRequest) -> [(name: String, value: String)] {
         var values = ["host": [host(of: request.url)]]
         for (name, value) in request.headers {
-            let words = value.split(separator: " ", omittingEmptySubsequences: true)
+            let words = value.split { $0 == " " || $0 == "\t" }
             values[name.lowercased(), default: []].append(words.joined(separator: " "))
         }
         return values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
@@ -91,9 +100,9 @@ package struct Signer: Sendable {
     /// The host as it goes over the wire: lower case, with its port unless that is the scheme's own.
     static func host(of url: String) -> String {
         guard let parts = URLComponents(string: url), let host = parts.host else { return "" }
-        let port = parts.port.map { port in
-            (parts.scheme == "https" && port == 443) || (parts.scheme == "http" && port == 80)
-                ? "" : ":\(port)"
+        let ports = ["http": 80, "https": 443]
+        let port = parts.port.flatMap { port in
+            ports[parts.scheme?.lowercased() ?? ""] == port ? nil : ":\(port)"
         }
         return host.lowercased() + (port ?? "")
     }

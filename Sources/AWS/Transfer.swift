@@ -207,7 +207,7 @@ final class Transfer {
 
     // MARK: - Failures
 
-    private var host: String { Signer.host(of: job.request.url) }
+    private var host: String { CanonicalRequest.host(of: job.request.url) }
 
     private func failure(_ code: CURLcode) -> HTTPError {
         let own = String(cString: errorText)

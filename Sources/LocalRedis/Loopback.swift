@@ -34,12 +34,11 @@ func freePort() throws -> UInt16 {
     return UInt16(bigEndian: address.sin_port)
 }
 
-/// Whether a server answers PING at the socket with anything but that it is still loading.
-///
-/// A refusal for want of a password is an answer too. Waits for half a second at most.
-func answersPing(atSocket path: String) -> Bool {
+/// Sends one line to a server's socket and returns the first line of its answer; nil if none comes within
+/// half a second.
+func answer(to line: String, atSocket path: String) -> String? {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { return false }
+    guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var limit = timeval(tv_sec: 0, tv_usec: 500_000)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
@@ -54,10 +53,16 @@ func answersPing(atSocket path: String) -> Bool {
             connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
         }
     }
-    guard connected, send(descriptor, "PING\r\n", 6, Int32(MSG_NOSIGNAL)) == 6 else {
-        return false
+    let request = line + "\r\n"
+    guard connected,
+        send(descriptor, request, request.utf8.count, Int32(MSG_NOSIGNAL)) == request.utf8.count
+    else { return nil }
+    var answer: [UInt8] = []
+    while !answer.contains(UInt8(ascii: "\n")) {
+        var part = [UInt8](repeating: 0, count: 4_096)
+        let count = recv(descriptor, &part, part.count, 0)
+        guard count > 0 else { return nil }
+        answer += part[..<count]
     }
-    var answer = [UInt8](repeating: 0, count: 128)
-    let count = recv(descriptor, &answer, answer.count, 0)
-    return count > 0 && !answer.starts(with: "-LOADING".utf8)
+    return String(decoding: answer.prefix { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
 }

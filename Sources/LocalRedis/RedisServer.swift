@@ -107,6 +107,13 @@ package final class RedisServer: Sendable {
         LiveServers.remove(directory)
     }
 
+    /// Sends a command as one line of words over a connection of its own, and returns the first line of the
+    /// reply as it came, such as `+OK` or `:3`; nil if none comes within half a second.
+    @discardableResult
+    package func command(_ line: String) -> String? {
+        answer(to: line, atSocket: socketPath)
+    }
+
     /// The last lines that the server wrote to its output.
     package var output: String {
         let text =
@@ -162,7 +169,8 @@ package final class RedisServer: Sendable {
 
     private func waitForAnswer(of process: Process) async throws {
         let deadline = ContinuousClock.now + .seconds(10)
-        while !answersPing(atSocket: socketPath) {
+        // A refusal for want of a password is an answer too.
+        while answer(to: "PING", atSocket: socketPath)?.hasPrefix("-LOADING") ?? true {
             guard process.isRunning else {
                 throw RedisServerError("redis-server ended at its start:\n\(self.output)")
             }

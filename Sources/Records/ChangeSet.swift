@@ -19,6 +19,12 @@ package struct ChangeSet: Sendable {
         package let key: ByteRange
         /// The value, or that it is removed.
         package let value: Value
+
+        /// A change whose parts lie at the given places.
+        package init(key: ByteRange, value: Value) {
+            self.key = key
+            self.value = value
+        }
     }
 
     /// One change per key, in no promised order: no two of them touch the same key.

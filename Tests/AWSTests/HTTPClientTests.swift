@@ -106,7 +106,7 @@ import Testing
         let request = HTTPRequest(method: "GET", url: "\(address)/echo")
         let echo = try await echo(request, by: HTTPClient(configuration))
         let host = try #require(echo.values(of: "host").first)
-        #expect(Signer.canonicalRequest(request).contains("\nhost:\(host)\n"))
+        #expect(CanonicalRequest(request).text.contains("\nhost:\(host)\n"))
     }
 
     // MARK: - What comes back

@@ -1,1 +1,0 @@
-// Redis: laid out, not yet built.

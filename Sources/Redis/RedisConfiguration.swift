@@ -1,0 +1,27 @@
+/// What a connection to Redis needs to know.
+package struct RedisConfiguration: Sendable {
+    /// Where the server is.
+    package var address: RedisAddress
+    /// The password, asked for at each login, so that one that was changed is found; nil for none.
+    ///
+    /// An error that it throws is shown as it is, and must not contain the password.
+    package var password: @Sendable () throws -> String?
+    /// The time that connecting and logging in may take together.
+    package var connectTimeout: Duration = .seconds(5)
+    /// The time for which a pipeline may make no progress: no byte taken, no reply given.
+    package var commandTimeout: Duration = .seconds(10)
+    /// The name that the server shows for the connection; no spaces.
+    package var clientName: String = "shardwalk"
+    /// The time after which a silent connection is asked whether it still lives.
+    package var idleLimit: Duration = .seconds(30)
+    /// The time that a connection has to answer that.
+    package var idleTimeout: Duration = .seconds(5)
+
+    /// The defaults for a server; without `password`, the one in the address is used.
+    package init(
+        address: RedisAddress, password: (@Sendable () throws -> String?)? = nil
+    ) {
+        self.address = address
+        self.password = password ?? { address.password }
+    }
+}

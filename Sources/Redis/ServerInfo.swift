@@ -1,0 +1,35 @@
+/// What a server says about itself: the few fields of INFO that matter here.
+package struct ServerInfo: Hashable, Sendable {
+    /// `Redis 7.0.15` or `Valkey 8.1.0`; nil where the user may not ask.
+    package let version: String?
+    /// `master` or `slave`, in INFO's words; nil where the user may not ask.
+    package let role: String?
+    /// Whether the server is a replica that refuses writes.
+    package let isReadOnlyReplica: Bool
+    /// What is evicted when memory is full, such as `noeviction`; nil where the server does not say.
+    package let maxmemoryPolicy: String?
+    /// The limit of its memory in bytes, 0 for none; nil where the server does not say.
+    package let maxmemoryBytes: Int?
+    /// The memory that it uses, in bytes; nil where the server does not say.
+    package let usedMemoryBytes: Int?
+
+    /// Reads the answer to INFO; a text without any known field is that of a server that says nothing.
+    package init(info: String) {
+        var fields: [Substring: Substring] = [:]
+        for line in info.split(whereSeparator: \.isNewline) {
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { fields[parts[0]] = parts[1] }
+        }
+        if let valkey = fields["valkey_version"] {
+            version = "Valkey \(valkey)"
+        } else {
+            version = fields["redis_version"].map { "Redis \($0)" }
+        }
+        role = fields["role"].map(String.init)
+        // A replica that can be written to is unusual, but what somebody wants who sets it up.
+        isReadOnlyReplica = fields["role"] == "slave" && fields["slave_read_only"] != "0"
+        maxmemoryPolicy = fields["maxmemory_policy"].map(String.init)
+        maxmemoryBytes = fields["maxmemory"].flatMap { Int($0) }
+        usedMemoryBytes = fields["used_memory"].flatMap { Int($0) }
+    }
+}

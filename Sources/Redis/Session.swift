@@ -1,0 +1,202 @@
+import Walk
+
+/// One logged-in connection, from connecting to its end: used by one thread, blocks that thread.
+///
+/// After any error that it throws it is of no more use.
+final class Session {
+    /// Who is at the other end, as an address or a path.
+    var peer: String { socket.peer }
+    /// What the server said about itself at the login.
+    private(set) var server = ServerInfo(info: "")
+    private let socket: Socket
+    private let reader = ReplyReader()
+    private var received = [UInt8](repeating: 0, count: 64 << 10)
+
+    /// Connects and logs in: AUTH, the connection's name, the database, and a look at the server's role.
+    ///
+    /// - Throws: `unavailable` where the server is away or a read-only replica, `denied` where it does not
+    ///   let us in, or not into this database.
+    init(_ configuration: RedisConfiguration) throws(SinkError) {
+        let deadline = ContinuousClock.now + configuration.connectTimeout
+        do {
+            socket = try Socket.connect(to: configuration.address.place, until: deadline)
+            try logIn(configuration, until: deadline)
+        } catch {
+            throw SinkError(error.kind, "\(configuration.address): \(error.message)")
+        }
+    }
+
+    /// Whether the server has said that it takes writes.
+    var isKnownToTakeWrites: Bool { server.role != nil && !server.isReadOnlyReplica }
+
+    private func logIn(
+        _ configuration: RedisConfiguration, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        let address = configuration.address
+        let password: String?
+        do {
+            password = try configuration.password()
+        } catch {
+            throw SinkError(.denied, "the password cannot be read: \(error)")
+        }
+        if password != nil || address.user != nil {
+            let login = ["AUTH"] + (address.user.map { [$0] } ?? []) + [password ?? ""]
+            try demand(login, until: deadline)
+        }
+        // The name is a courtesy to whoever looks at CLIENT LIST; some users may not set it.
+        _ = try reply(to: ["CLIENT", "SETNAME", configuration.clientName], until: deadline)
+        if address.database != 0 {
+            try demand(["SELECT", String(address.database)], until: deadline)
+        }
+        server = ServerInfo(info: try reply(to: ["INFO"], until: deadline).text ?? "")
+        if server.isReadOnlyReplica {
+            throw SinkError(
+                .unavailable, "it is a read-only replica; the primary is looked up again")
+        }
+    }
+
+    /// Sends a command of the login; a refusal of it is something that someone has to mend.
+    private func demand(
+        _ command: [String], until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        guard case .error(let error) = try reply(to: command, until: deadline) else { return }
+        // Source: Redis before and since 6: a password was given and the server wants none.
+        if error.text.contains("no password is set")
+            || error.text.contains("without any password configured")
+        {
+            return
+        }
+        let failure = error.sinkError(for: command[0])
+        throw failure.kind == .refused ? SinkError(.denied, failure.message) : failure
+    }
+
+    /// Sends a command of the login; throws a refusal that ends the connection, returns any other.
+    private func reply(
+        to command: [String], until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> Reply {
+        var reply = Reply.null
+        do {
+            try exchange(CommandBuffer([command]), within: deadline - .now) { reply = $0 }
+        } catch {
+            // Refused clients are told why and hung up on at once.
+            guard case .error = reply else {
+                guard deadline <= .now else { throw error }
+                throw SinkError(
+                    .unavailable,
+                    "no answer to the login in time: is it a Redis server, and one without TLS?")
+            }
+        }
+        if case .error(let error) = reply, error.verdict.endsConnection {
+            throw error.sinkError(for: command[0])
+        }
+        return reply
+    }
+
+    /// Sends commands and hands over their replies in order, one call of `take` for each.
+    ///
+    /// Replies are taken while commands are still being sent, so that neither side waits for the other with
+    /// full buffers. `limit` is the time without progress: without a byte taken or a reply complete.
+    ///
+    /// - Throws: `unavailable` where the connection breaks or time runs out; the commands whose replies were
+    ///   not handed over may have been executed or not. What `take` throws ends the exchange as well.
+    func exchange(
+        _ commands: CommandBuffer, within limit: Duration, _ take: (Reply) throws(SinkError) -> Void
+    ) throws(SinkError) {
+        var sent = 0
+        var awaited = commands.count
+        var deadline = ContinuousClock.now + limit
+        while awaited > 0 {
+            let sentNow = send(commands.bytes, from: sent)
+            sent += sentNow
+            let receivedNow = try receive()
+            var replies = 0
+            while replies < awaited, let reply = try reader.next() {
+                try take(reply)
+                replies += 1
+            }
+            awaited -= replies
+            if sentNow > 0 || replies > 0 { deadline = .now + limit }
+            if awaited == 0 || sentNow > 0 { continue }
+            // Bytes that do not complete a reply are no progress, or a trickle of them would never end.
+            let isWaiting =
+                receivedNow > 0
+                ? ContinuousClock.now < deadline
+                : socket.wait(sending: sent < commands.bytes.count, until: deadline)
+            guard isWaiting else {
+                throw SinkError(
+                    .unavailable,
+                    "no reply from \(peer) within \(limit) (\(awaited) commands are not answered)")
+            }
+        }
+        let surplus = try reader.next()
+        guard sent == commands.bytes.count, surplus == nil else {
+            throw SinkError(.unavailable, "the server sent more replies than there were commands")
+        }
+    }
+
+    /// Asks whether the server answers, and returns its refusal if it refuses (PING).
+    ///
+    /// - Throws: `unavailable` where no reply comes in time.
+    func ping(within limit: Duration) throws(SinkError) -> ReplyError? {
+        var refusal: ReplyError?
+        try exchange(CommandBuffer([["PING"]]), within: limit) { reply throws(SinkError) in
+            if case .error(let error) = reply { refusal = error }
+        }
+        return refusal
+    }
+
+    /// Waits for something to happen while no reply is expected; false if nothing did.
+    ///
+    /// - Throws: `unavailable` where the connection has ended meanwhile.
+    func rest(orWoken waker: Waker, until deadline: ContinuousClock.Instant) throws(SinkError)
+        -> Bool
+    {
+        let happened = socket.wait(sending: false, orWoken: waker, until: deadline)
+        guard try receive() == 0 else {
+            throw SinkError(.unavailable, "the server sent a reply that nobody asked for")
+        }
+        return happened
+    }
+
+    /// Makes the end of the connection take with it what was not yet sent.
+    func giveUp() { socket.dropUnsentBytes() }
+
+    /// Hands over as many bytes as the system takes, and returns their number.
+    ///
+    /// A connection that takes no more bytes takes them all in vain: what it still holds may say why, as
+    /// that of a server with too many clients does, and after that `receive` finds its end.
+    private func send(_ bytes: [UInt8], from start: Int) -> Int {
+        guard start < bytes.count else { return 0 }
+        let step = bytes.withUnsafeBytes { bytes in
+            socket.send(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+        }
+        switch step {
+        case .moved(let count): return count
+        case .blocked: return 0
+        case .ended, .failed: return bytes.count - start
+        }
+    }
+
+    /// Takes what has come, and returns the number of bytes.
+    private func receive() throws(SinkError) -> Int {
+        switch received.withUnsafeMutableBytes({ socket.receive(into: $0) }) {
+        case .moved(let count):
+            let result = received.withUnsafeBytes { bytes in
+                Result { () throws(SinkError) in
+                    try reader.feed(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+                }
+            }
+            try result.get()
+            return count
+        case .blocked: return 0
+        case .ended:
+            throw SinkError(.unavailable, "the connection to \(peer) was closed by the other side")
+        case .failed(let number): throw broken(number)
+        }
+    }
+
+    private func broken(_ number: Int32) -> SinkError {
+        SinkError(
+            .unavailable, "the connection to \(peer) broke: \(Socket.text(ofError: number))")
+    }
+}
