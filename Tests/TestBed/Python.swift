@@ -18,11 +18,20 @@ package enum Python {
         _ script: String, _ arguments: [String] = [], input: Data = Data(),
         caller: String = #filePath
     ) async throws -> Data {
+        let process = process(path(of: script, beside: caller), arguments)
+        return try await output(of: process, script, input: input, advice: advice)
+    }
+
+    /// Runs a process, not yet started, with `input` on its standard input and returns its standard output.
+    ///
+    /// It fails with a `TestBedError` that holds the last words of `script` and the advice.
+    static func output(
+        of process: Process, _ script: String, input: Data, advice: String
+    ) async throws -> Data {
         // Files, not pipes: neither side can block the other.
         let directory = try TemporaryDirectory()
         try input.write(to: URL(filePath: directory.path("in")))
         let (output, errors) = (directory.path("out"), directory.path("err"))
-        let process = process(path(of: script, beside: caller), arguments)
         process.standardInput = try FileHandle(
             forReadingFrom: URL(filePath: directory.path("in")))
         process.standardOutput = try writing(output)

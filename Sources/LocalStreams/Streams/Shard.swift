@@ -1,0 +1,102 @@
+/// A run of records of one part of the keys, in the order in which they were made.
+struct Shard: Sendable {
+    /// The shard's name.
+    let id: String
+    /// The shard that this one continues; nil for the first ones.
+    ///
+    /// It may have been trimmed since.
+    let parent: String?
+    /// When the shard was opened.
+    let created: Moment
+    /// The hashes of the partition keys whose changes go here.
+    let hashes: ClosedRange<UInt64>
+    /// Where the records begin; not the number of a record.
+    let start: SequenceNumber
+    /// Where the records end, once the shard is closed: the last record's number, or one after it.
+    private(set) var end: SequenceNumber?
+    /// When the shard was closed.
+    private(set) var closed: Moment?
+    /// The shards that continue this one.
+    var children: [String] = []
+    /// The records that are still kept.
+    private(set) var records: [StreamRecord] = []
+    /// How many records have been trimmed: the index of the first one that is kept.
+    private(set) var trimmedCount = 0
+    /// The number of the newest record that was trimmed.
+    private(set) var lastTrimmed: SequenceNumber?
+    /// The newest number that was given out here.
+    private(set) var newest: SequenceNumber
+    /// The empty pages that a reader from the beginning gets before the first record.
+    let leadingEmptyPages: Int
+    /// The empty pages that a reader gets between the last record and the end.
+    let trailingEmptyPages: Int
+
+    /// An open shard without records.
+    init(
+        id: String, parent: String?, created: Moment, hashes: ClosedRange<UInt64>,
+        start: SequenceNumber, leadingEmptyPages: Int, trailingEmptyPages: Int
+    ) {
+        self.id = id
+        self.parent = parent
+        self.created = created
+        self.hashes = hashes
+        self.start = start
+        self.leadingEmptyPages = leadingEmptyPages
+        self.trailingEmptyPages = trailingEmptyPages
+        newest = start
+    }
+
+    /// The index after the newest record, trimmed ones counted.
+    var endIndex: Int { trimmedCount + records.count }
+
+    /// Appends a record, whose number is larger than all before it.
+    mutating func append(_ record: StreamRecord) {
+        precondition(closed == nil, "a closed shard takes no records")
+        precondition(record.sequenceNumber > newest, "sequence numbers grow")
+        newest = record.sequenceNumber
+        records.append(record)
+    }
+
+    /// Closes the shard on a number that is not less than that of any record.
+    mutating func close(at moment: Moment, end: SequenceNumber) {
+        precondition(closed == nil && end >= newest, "a shard ends once, after its records")
+        closed = moment
+        self.end = end
+    }
+
+    /// Drops the records that were made before `moment`.
+    mutating func trim(before moment: Moment) {
+        let kept = records.firstIndex { $0.created >= moment } ?? records.count
+        guard kept > 0 else { return }
+        lastTrimmed = records[kept - 1].sequenceNumber
+        trimmedCount += kept
+        records.removeFirst(kept)
+    }
+
+    /// The index of the first record from `number` on, or after it.
+    func index(of number: SequenceNumber, after: Bool) -> Int {
+        var (lower, upper) = (0, records.count)
+        while lower < upper {
+            let middle = (lower + upper) / 2
+            let record = records[middle].sequenceNumber
+            if record < number || (after && record == number) {
+                lower = middle + 1
+            } else {
+                upper = middle
+            }
+        }
+        return trimmedCount + lower
+    }
+
+    /// The shard as DescribeStream lists it.
+    var json: JSON {
+        .members([
+            "ShardId": .text(id),
+            "ParentShardId": parent.map { .text($0) },
+            "SequenceNumberRange": .members([
+                "StartingSequenceNumber": .text(start.digits),
+                "EndingSequenceNumber": end.map { .text($0.digits) },
+            ]),
+        ])
+    }
+}
