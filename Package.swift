@@ -22,7 +22,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
@@ -54,10 +53,7 @@ let package = Package(
         // A redis-server of one's own, for the demo and for tests.
         .target(name: "LocalRedis", swiftSettings: house),
         // An emulator of DynamoDB and its streams, for the demo and for tests.
-        .target(
-            name: "LocalStreams",
-            dependencies: ["AWS", .product(name: "FlyingFox", package: "FlyingFox")],
-            swiftSettings: house),
+        .target(name: "LocalStreams", dependencies: ["AWS", "Records"], swiftSettings: house),
         // The program.
         .executableTarget(
             name: "shardwalk",
@@ -73,7 +69,8 @@ let package = Package(
             name: "TestBed",
             path: "Tests/TestBed", exclude: ["Python"], swiftSettings: house),
         .testTarget(
-            name: "RecordsTests", dependencies: ["Records", "TestBed"], swiftSettings: house),
+            name: "RecordsTests", dependencies: ["Records", "TestBed"], exclude: ["JavaScript"],
+            swiftSettings: house),
         .testTarget(
             name: "WalkTests", dependencies: ["Walk", "Records", "TestBed"], swiftSettings: house),
         .testTarget(
@@ -88,7 +85,7 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "LocalStreamsTests", dependencies: ["LocalStreams", "AWS", "TestBed"],
-            swiftSettings: house),
+            exclude: ["Python"], swiftSettings: house),
         .testTarget(
             name: "DaemonTests",
             dependencies: ["shardwalk", "LocalStreams", "LocalRedis", "TestBed"],
