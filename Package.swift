@@ -77,8 +77,9 @@ let package = Package(
             name: "AWSTests", dependencies: ["AWS", "TestBed", logging], exclude: ["Python"],
             swiftSettings: house),
         .testTarget(
-            name: "StreamsTests", dependencies: ["Streams", "Walk", "AWS", "TestBed"],
-            swiftSettings: house),
+            name: "StreamsTests",
+            dependencies: ["Streams", "Walk", "Records", "AWS", "TestBed", logging],
+            exclude: ["Python"], swiftSettings: house),
         .testTarget(
             name: "RedisTests",
             dependencies: ["Redis", "Walk", "Records", "LocalRedis", "TestBed"],

@@ -94,7 +94,7 @@ final class Transfer {
     }
 
     private func setRequest(_ request: HTTPRequest) throws(HTTPError) {
-        try set(CURLOPT_URL, Self.address(request.url))
+        try set(CURLOPT_URL, request.url)
         if request.method == "GET" && request.body.isEmpty {
             try set(CURLOPT_HTTPGET, 1)
         } else {
@@ -110,8 +110,10 @@ final class Transfer {
             }
             try check(code)
         }
-        // What libcurl would add by itself unless it is blanked or given.
-        var lines = ["Expect:"]
+        // The host is given as it is signed: libcurl writes it as the address does, and through a kept
+        // connection to a proxy it was seen to lose the brackets of an IPv6 address.
+        // The others libcurl would add by itself unless they are blanked or given.
+        var lines = ["Host: \(host)", "Expect:"]
         for (name, value) in [("Content-Type", ""), ("Accept-Encoding", " identity")]
         where !request.headers.contains(where: { $0.name.lowercased() == name.lowercased() }) {
             lines.append("\(name):\(value)")
@@ -228,14 +230,6 @@ final class Transfer {
             .tls
         default: .broken
         }
-    }
-
-    /// The address with its host in lower case: libcurl sends the host as it is written, the signature
-    /// covers the lower-case one.
-    private static func address(_ url: String) -> String {
-        guard let scheme = url.firstRange(of: "://") else { return url }
-        let end = url[scheme.upperBound...].firstIndex { "/?#".contains($0) } ?? url.endIndex
-        return url[..<end].lowercased() + url[end...]
     }
 
     /// Refuses what libcurl would send in another shape than it was signed in, or not at all.

@@ -1,1 +1,0 @@
-// Streams: laid out, not yet built.
