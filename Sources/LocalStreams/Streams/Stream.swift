@@ -83,6 +83,7 @@ struct Stream: Sendable {
     /// Closes the shards whose time has come, each at its own moment, and trims.
     mutating func advance(to moment: Moment) {
         while let next = rollovers.last, next.due <= moment {
+            rollovers.removeLast()
             rollOver(next.shard, at: next.due)
         }
         if moment >= nextTrim { trim(at: moment) }
