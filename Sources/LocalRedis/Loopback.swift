@@ -34,8 +34,8 @@ func freePort() throws -> UInt16 {
     return UInt16(bigEndian: address.sin_port)
 }
 
-/// Sends one line to a server's socket and returns the first line of its answer; nil if none comes within
-/// half a second.
+/// Sends one line to a server's socket and returns its answer, the first line of it or the bytes that the line
+/// announces; nil if it does not come within half a second.
 func answer(to line: String, atSocket path: String) -> String? {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { return nil }
@@ -58,11 +58,17 @@ func answer(to line: String, atSocket path: String) -> String? {
         send(descriptor, request, request.utf8.count, Int32(MSG_NOSIGNAL)) == request.utf8.count
     else { return nil }
     var answer: [UInt8] = []
-    while !answer.contains(UInt8(ascii: "\n")) {
+    while true {
         var part = [UInt8](repeating: 0, count: 4_096)
         let count = recv(descriptor, &part, part.count, 0)
         guard count > 0 else { return nil }
         answer += part[..<count]
+        guard let end = answer.firstIndex(of: UInt8(ascii: "\n")) else { continue }
+        let line = String(decoding: answer[..<(end - 1)], as: UTF8.self)
+        guard line.hasPrefix("$"), let length = Int(line.dropFirst()), length > 0 else {
+            return line
+        }
+        let bytes = answer[(end + 1)...].prefix(length)
+        if bytes.count == length { return String(decoding: bytes, as: UTF8.self) }
     }
-    return String(decoding: answer.prefix { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
 }

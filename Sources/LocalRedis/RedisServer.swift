@@ -107,8 +107,10 @@ package final class RedisServer: Sendable {
         LiveServers.remove(directory)
     }
 
-    /// Sends a command as one line of words over a connection of its own, and returns the first line of the
-    /// reply as it came, such as `+OK` or `:3`; nil if none comes within half a second.
+    /// Sends a command as one line of words, over a connection of its own.
+    ///
+    /// Returns the first line of the reply as it came, such as `+OK` or `:3`, or the text of a bulk string;
+    /// nil if it does not come within half a second.
     @discardableResult
     package func command(_ line: String) -> String? {
         answer(to: line, atSocket: socketPath)

@@ -110,11 +110,13 @@ final class Connection {
         }
     }
 
-    /// Ends the connection; what is under way may have been executed or not, and is told so.
+    /// Ends the connection; nothing of the pipeline under way counts.
+    ///
+    /// Not even what was answered: where replies and commands do not match, no answer can be trusted.
     private func lose(_ session: Session, _ reason: SinkError) {
         session.giveUp()
         self.session = nil
-        for job in jobs { job.isDone ? job.finish() : job.fail(reason) }
+        for job in jobs { job.fail(reason) }
         jobs = []
         noteFailure(reason)
     }
