@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// The two digests of Signature Version 4, by OpenSSL.
+/// The two digests of Signature Version 4, by OpenSSL; opens COpenSSL.
 package enum Digest {
     /// The 32 bytes of SHA-256 of `bytes`.
     package static func sha256(_ bytes: some Sequence<UInt8>) -> [UInt8] {
