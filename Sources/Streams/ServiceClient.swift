@@ -1,7 +1,7 @@
 package import AWS
 import FoundationEssentials
 import Records
-import Walk
+package import Walk
 
 /// Calls of one service in one region: JSON in and JSON out, signed, each of them one attempt.
 ///
@@ -22,12 +22,19 @@ package struct ServiceClient: Sendable {
         let http: HTTPClient
         let credentials: CredentialCache
         let clock: ServerClock
+        let connectTimeout: Duration
+        let timeout: Duration
 
-        /// The way to AWS: connections, keys and the time to sign with.
-        package init(http: HTTPClient, credentials: CredentialCache, clock: ServerClock) {
+        /// The way to AWS: connections, keys, the time to sign with, and how long a call may take.
+        package init(
+            http: HTTPClient, credentials: CredentialCache, clock: ServerClock,
+            connectTimeout: Duration = .seconds(5), timeout: Duration = .seconds(30)
+        ) {
             self.http = http
             self.credentials = credentials
             self.clock = clock
+            self.connectTimeout = connectTimeout
+            self.timeout = timeout
         }
     }
 
@@ -67,7 +74,7 @@ package struct ServiceClient: Sendable {
     ///
     /// - Throws: `SourceError`. An answer that is damaged, or that somebody else gave in the service's
     ///   place, is `.unavailable`, or `.denied` where a proxy refuses.
-    func call(_ operation: String, _ body: [UInt8]) async throws(SourceError) -> [UInt8] {
+    package func call(_ operation: String, _ body: [UInt8]) async throws(SourceError) -> [UInt8] {
         var credentials = try await credentials(operation)
         var hasRenewed = false
         var hasCorrectedTime = false
@@ -100,6 +107,8 @@ package struct ServiceClient: Sendable {
         _ operation: String, _ body: [UInt8], _ credentials: Credentials, at time: Date
     ) async throws(SourceError) -> HTTPResponse {
         var request = HTTPRequest(method: "POST", url: url, body: body)
+        request.connectTimeout = connection.connectTimeout
+        request.timeout = connection.timeout
         request.headers = [
             ("content-type", "application/x-amz-json-1.0"),
             ("x-amz-target", "\(api.rawValue).\(operation)"),

@@ -30,6 +30,7 @@ package final class Progress: Sendable {
         var streams: [StreamARN: Stream] = [:]
         var counts = Counts()
         var revision = 0
+        var activity = 0
     }
 
     private let name: String
@@ -99,6 +100,12 @@ package final class Progress: Sendable {
 
     /// Notes that a page was asked for and came.
     package func countPage() { state.withLock { $0.counts.pages += 1 } }
+
+    /// Notes that something was tried, with success or without: the walk is alive.
+    package func noteActivity() { state.withLock { $0.activity += 1 } }
+
+    /// A number that grows as long as the walk is alive.
+    package var activity: Int { state.withLock { $0.activity } }
 
     /// Notes a loss.
     package func addGap(_ gap: Checkpoint.Gap, to stream: StreamARN) {

@@ -1,0 +1,315 @@
+import FoundationEssentials
+import Glibc
+import Logging
+import Records
+import Redis
+import Walk
+
+/// The configuration: every key, its default and its bounds, as config.example.json lists them.
+struct Config: Sendable {
+    /// How AWS is called; what is nil is left to the SDKs' own environment variables and profile files.
+    struct AWS: Sendable {
+        /// The region; nil takes it from the environment, the profile or the stream's name.
+        var region: String?
+        /// One address for table and stream calls, for emulators and interface endpoints.
+        var endpoint: String?
+        /// The profile of the shared files.
+        var profile: String?
+        /// The proxy for AWS; nil takes the environment's.
+        var proxy: String?
+        /// A file with the certificates to trust in place of the system's.
+        var caBundle: String?
+        /// How many connections may be open at once.
+        var connections: Int
+        /// How long a connection may take to be made.
+        var connectTimeout: Duration
+        /// How long a call may take in all.
+        var requestTimeout: Duration
+        /// How many DescribeStream calls a second all streams make together, at the most.
+        var describeCallsPerSecond: Int
+    }
+
+    /// One stream to follow.
+    struct Stream: Sendable {
+        /// How the stream is named.
+        enum Origin: Hashable, Sendable, CustomStringConvertible {
+            /// The latest stream of a table.
+            case table(String)
+            /// One stream, and none that replaces it.
+            case arn(StreamARN)
+
+            var description: String {
+                switch self {
+                case .table(let name): "table \(name)"
+                case .arn(let arn): "stream \(arn)"
+                }
+            }
+        }
+
+        /// How the stream is named.
+        var origin: Origin
+        /// Where it is read from when nothing is remembered of it.
+        var start: StartPosition
+        /// The cache's key for an item; nil joins the key attributes by colons.
+        var key: KeyTemplate?
+    }
+
+    /// The daemon's name: its checkpoint's and its connections'.
+    var name: String
+    /// How AWS is called.
+    var aws: AWS
+    /// The streams, one at least.
+    var streams: [Stream]
+    /// The server and how to log in.
+    var redis: RedisConfiguration
+    /// Where the checkpoint is kept.
+    var checkpointDirectory: String
+    /// How often the checkpoint is saved at the most.
+    var checkpointBeat: Duration
+    /// The pauses between polls that bring nothing.
+    var idle: IdlePause
+    /// The bytes of pages that are held at once, over all shards.
+    var pageBytes: Int
+    /// The least severe events that are logged.
+    var logLevel: Logger.Level
+    /// The form of the log.
+    var logFormat: LineLog.Format
+}
+
+/// A configuration that can't be used: everything that is wrong with it.
+struct ConfigError: Error, Equatable {
+    /// One line each, with the path in the file.
+    let problems: [String]
+}
+
+extension Config {
+    /// The largest file that is taken for a configuration.
+    private static let sizeMaximum = 1 << 20
+
+    /// Reads the configuration file at `path`.
+    ///
+    /// - Throws: `Stop` with the exit code for configurations, naming every problem at once.
+    static func load(_ path: String, environment: [String: String]) throws(Stop) -> Config {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            guard let content = try SystemFiles().read(path, limit: sizeMaximum) else {
+                throw FileError(.openRead, path, errno: ENOENT)
+            }
+            bytes = content
+        } catch {
+            throw Stop(
+                .configuration, "the configuration can't be read: \(error)",
+                advice:
+                    "name a configuration file with --config; config.example.json shows all keys"
+            )
+        }
+        do throws(ConfigError) {
+            return try Config(json: bytes, environment: environment)
+        } catch {
+            throw Stop(
+                .configuration,
+                "\(path) has \(error.problems.count == 1 ? "a mistake" : "\(error.problems.count) mistakes"):"
+                    + error.problems.map { "\n  \($0)" }.joined(),
+                advice: "mend the file; config.example.json shows all keys and their defaults")
+        }
+    }
+
+    /// Reads a configuration.
+    ///
+    /// - Throws: Everything that is wrong with it.
+    init(json bytes: [UInt8], environment: [String: String]) throws(ConfigError) {
+        let json: JSONValue
+        do {
+            json = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        } catch {
+            throw ConfigError(problems: ["the file is not JSON: \(Self.reason(error))"])
+        }
+        guard case .object(let values) = json else {
+            throw ConfigError(problems: ["the file is \(json.kind): give an object"])
+        }
+        let reader = ConfigReader(values)
+        name = Self.name(reader)
+        aws = reader.section("aws", AWS.init)
+        streams = Self.streams(reader)
+        let redis = reader.section("redis") { Self.redis($0, environment) }
+        (checkpointDirectory, checkpointBeat) = reader.section("checkpoint") {
+            Self.checkpoint($0, environment)
+        }
+        idle = reader.section("idle", Self.idle)
+        pageBytes =
+            reader.section("memory") { $0.integer("pagesMegabytes", in: 4...4_096, default: 32) }
+            << 20
+        (logLevel, logFormat) = reader.section("log") {
+            ($0.word("level", default: Logger.Level.info), $0.word("format", default: .text))
+        }
+        reader.finish()
+        guard reader.problems.isEmpty, var redis else {
+            throw ConfigError(problems: reader.problems)
+        }
+        redis.clientName = "shardwalk:\(name)"
+        self.redis = redis
+    }
+
+    private static func name(_ reader: ConfigReader) -> String {
+        guard let name = reader.string("name") else { return "shardwalk" }
+        // The name becomes part of a path and of a client name: it can't lead anywhere else.
+        let isPlain = name.utf8.allSatisfy {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                || [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")].contains($0)
+        }
+        if !isPlain || name.hasPrefix(".") || !(1...64).contains(name.utf8.count) {
+            reader.wrong(
+                "name",
+                "is not a name: give 1 to 64 letters, digits, - _ . that do not begin with a dot")
+        }
+        return name
+    }
+
+    private static func streams(_ reader: ConfigReader) -> [Stream] {
+        var seen: Set<Stream.Origin> = []
+        let streams = reader.list("streams") { entry -> Stream? in
+            let stream = stream(entry)
+            if let stream, !seen.insert(stream.origin).inserted {
+                entry.wrong("names \(stream.origin) a second time: follow a stream once")
+            }
+            return stream
+        }
+        if streams.isEmpty, reader.problems.allSatisfy({ !$0.hasPrefix("streams") }) {
+            reader.wrong("streams", "is empty: name one stream at least, by table or by arn")
+        }
+        return streams.compactMap(\.self)
+    }
+
+    private static func stream(_ entry: ConfigReader) -> Stream? {
+        let table = entry.string("table")
+        let name = entry.string("arn")
+        let start = entry.word("start", default: StartPosition.trimHorizon)
+        var key: KeyTemplate?
+        if let text = entry.string("key") {
+            do throws(InvalidKeyTemplate) {
+                key = try KeyTemplate(text)
+            } catch {
+                entry.wrong("key", "can't be used: \(error)")
+            }
+        }
+        switch (table, name) {
+        case (let table?, nil):
+            // 3 to 255 of these characters: DynamoDB's own rule for table names.
+            let isTable =
+                (3...255).contains(table.utf8.count)
+                && table.utf8.allSatisfy { $0.isLetterOrDigit || "-_.".utf8.contains($0) }
+            if !isTable {
+                entry.wrong("table", "is no table's name: give 3 to 255 letters, digits, - _ .")
+            }
+            return Stream(origin: .table(table), start: start, key: key)
+        case (nil, let name?):
+            guard let arn = StreamARN(name) else {
+                entry.wrong(
+                    "arn",
+                    "is no stream's ARN: give arn:<partition>:dynamodb:<region>:<account>:table/<table>/stream/<label>"
+                )
+                return nil
+            }
+            return Stream(origin: .arn(arn), start: start, key: key)
+        case (nil, nil): entry.wrong("names no stream: give table or arn")
+        case (_?, _?): entry.wrong("gives both table and arn: give one of them")
+        }
+        return nil
+    }
+
+    private static func redis(
+        _ section: ConfigReader, _ environment: [String: String]
+    ) -> RedisConfiguration? {
+        let connect = section.integer("connectTimeoutSeconds", in: 1...300, default: 5)
+        let command = section.integer("commandTimeoutSeconds", in: 1...300, default: 10)
+        let passwordFile = section.string("passwordFile")
+        let fromFile = section.string("url")
+        guard let text = environment.nonEmpty("SHARDWALK_REDIS_URL") ?? fromFile else {
+            section.wrong("url", "is missing: give redis://host:port/db")
+            return nil
+        }
+        do {
+            let address = try RedisAddress(Placeholders.expand(text, environment))
+            if address.password != nil, passwordFile != nil {
+                section.wrong(
+                    "passwordFile", "is given beside a password in url: give one of them")
+            }
+            var redis = RedisConfiguration(address: address)
+            if let passwordFile { redis.password = { try PasswordFile.read(passwordFile) } }
+            redis.connectTimeout = .seconds(connect)
+            redis.commandTimeout = .seconds(command)
+            return redis
+        } catch let error as RedisAddressError {
+            section.wrong("url", "\(error)")
+        } catch {
+            section.wrong("url", "\(error)")
+        }
+        return nil
+    }
+
+    private static func checkpoint(
+        _ section: ConfigReader, _ environment: [String: String]
+    ) -> (String, Duration) {
+        let beat = section.integer("saveEverySeconds", in: 1...60, default: 1)
+        let directory =
+            environment.nonEmpty("SHARDWALK_CHECKPOINT_DIRECTORY") ?? section.string("directory")
+            ?? environment.nonEmpty("STATE_DIRECTORY") ?? "/var/lib/shardwalk"
+        if !directory.hasPrefix("/") || directory.utf8.contains(0) {
+            section.wrong("directory", "is not absolute: give a path that begins with /")
+        }
+        return (directory, .seconds(beat))
+    }
+
+    private static func idle(_ section: ConfigReader) -> IdlePause {
+        let bounds = 50...60_000
+        let minimum = section.integer("minimumMilliseconds", in: bounds, default: 250)
+        let maximum = section.integer(
+            "maximumMilliseconds", in: bounds, default: max(1_000, minimum))
+        if maximum < minimum {
+            section.wrong(
+                "maximumMilliseconds", "is \(maximum): give no less than idle.minimumMilliseconds")
+        }
+        return IdlePause(
+            minimum: .milliseconds(minimum), maximum: .milliseconds(max(minimum, maximum)))
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        guard case DecodingError.dataCorrupted(let context) = error else { return "\(error)" }
+        return context.underlyingError.map { "\($0)" } ?? context.debugDescription
+    }
+}
+
+extension Config.AWS {
+    /// Reads the section.
+    fileprivate init(_ section: ConfigReader) {
+        region = section.string("region")
+        endpoint = section.string("endpoint")
+        profile = section.string("profile")
+        proxy = section.string("proxy")
+        caBundle = section.string("caBundle")
+        connections = section.integer("connections", in: 1...1_024, default: 64)
+        connectTimeout = .seconds(
+            section.integer("connectTimeoutSeconds", in: 1...300, default: 5))
+        requestTimeout = .seconds(
+            section.integer("requestTimeoutSeconds", in: 1...300, default: 30))
+        describeCallsPerSecond = section.integer("describeCallsPerSecond", in: 1...10, default: 5)
+        if let endpoint, !endpoint.hasPrefix("http://"), !endpoint.hasPrefix("https://") {
+            section.wrong("endpoint", "is no address: give http://host:port or https://host")
+        }
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLetterOrDigit: Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self)
+    }
+}
+
+extension [String: String] {
+    /// The value of a variable that is set and not empty: an empty one counts as not set.
+    fileprivate func nonEmpty(_ key: String) -> String? {
+        self[key].flatMap { $0.isEmpty ? nil : $0 }
+    }
+}

@@ -1,0 +1,217 @@
+import AWS
+import FoundationEssentials
+import Logging
+import Records
+import Streams
+import Walk
+
+/// AWS as the daemon sees it: settings, credentials, one HTTP client, and the calls made with them.
+struct Services: Sendable {
+    /// The walk's source.
+    let source: StreamsSource
+    /// The client for DynamoDB's own calls.
+    let tableClient: ServiceClient
+
+    private let http: HTTPClient
+    private let chain: CredentialChain
+    private let credentials: CredentialCache
+    private let region: String
+    private let logger: Logger
+
+    /// How often `check` and `replay` ask a service that does not answer, before they give up.
+    private static let attemptsMaximum = 4
+
+    /// Reads AWS's settings from the configuration, the environment and the profile files, and makes the clients.
+    ///
+    /// - Throws: `Stop` for settings that can't be used.
+    init(
+        _ config: Config, environment: [String: String], logger: Logger
+    ) throws(Stop) {
+        let overrides = AWSSettings.Overrides(
+            region: config.aws.region, profile: config.aws.profile, endpoint: config.aws.endpoint)
+        let settings: AWSSettings
+        do throws(SettingsError) {
+            settings = try AWSSettings(
+                overrides: overrides, environment: environment,
+                files: try ProfileFiles.read(environment: environment))
+        } catch {
+            throw Stop(.configuration, error.message, advice: error.remedy)
+        }
+        for warning in settings.warnings { logger.warning("\(warning)") }
+        region = try Self.region(config, settings)
+        self.logger = logger
+        http = HTTPClient(Self.transport(config, settings))
+        let clock = ServerClock(logger: logger)
+        let chain = CredentialChain(
+            overrides: overrides, environment: environment, http: http, logger: logger
+        ) { clock.now() }
+        self.chain = chain
+        credentials = CredentialCache(logger: logger, now: { clock.now() }) {
+            () async throws(CredentialError) in try await chain.fetch()
+        }
+        let connection = ServiceClient.Connection(
+            http: http, credentials: credentials, clock: clock,
+            connectTimeout: config.aws.connectTimeout, timeout: config.aws.requestTimeout)
+        tableClient = ServiceClient(
+            .tables, at: try Self.url(.tables, settings.dynamoDBEndpoint, region, settings),
+            region: region, over: connection)
+        source = StreamsSource(
+            ServiceClient(
+                .streams, at: try Self.url(.streams, settings.streamsEndpoint, region, settings),
+                region: region, over: connection))
+    }
+
+    /// Ends the HTTP client's thread.
+    func close() async { await http.shutdown() }
+
+    /// Gets credentials and says in a line where they come from; the secret half is not part of it.
+    func credentialSummary() async throws(Stop) -> String {
+        do throws(CredentialError) {
+            let chosen = try chain.choose()
+            let keys = try await credentials.credentials()
+            return "\(keys.accessKeyID) from \(chosen.source), region \(region)"
+        } catch {
+            throw Stop(
+                error.kind == .unavailable ? .unavailable : .denied, "\(error)",
+                advice: error.remedy)
+        }
+    }
+
+    /// Finds a configured stream, and makes sure that its records can be mapped.
+    ///
+    /// - Parameters:
+    ///   - stream: what the configuration says.
+    ///   - patiently: whether to go on asking, for ever, a service that does not answer.
+    /// - Returns: The stream with its mapping.
+    /// - Throws: `Stop` when somebody has to act.
+    func resolve(_ stream: Config.Stream, patiently: Bool) async throws(Stop) -> Target {
+        var random = SystemRandomNumberGenerator()
+        var backoff = Backoff(
+            base: .milliseconds(200), maximum: .seconds(20),
+            generator: SeededGenerator(seed: random.next()))
+        let clock = SystemClock()
+        let failures = FailureLog(logger)
+        while true {
+            let failure: SourceError
+            do throws(SourceError) {
+                return try target(stream, try await find(stream))
+            } catch {
+                failure = error
+            }
+            let verdict = Verdict(on: failure)
+            let isPassing = verdict == .retry || verdict == .retryLater
+            guard isPassing, patiently || backoff.attempts + 1 < Self.attemptsMaximum,
+                !Task.isCancelled
+            else { throw Self.stop(stream, failure) }
+            failures.note(
+                "resolve", at: clock.uptime, "looking up a stream failed; trying again",
+                ["stream": "\(stream.origin)", "error": "\(failure)"])
+            await clock.sleep(for: backoff.next())
+        }
+    }
+
+    // MARK: Streams
+
+    /// What is known of a stream before it is read.
+    private struct Found {
+        let arn: StreamARN
+        let viewType: StreamViewType?
+        let keyAttributes: [String]
+    }
+
+    private func find(_ stream: Config.Stream) async throws(SourceError) -> Found {
+        switch stream.origin {
+        case .table(let name):
+            let found = try await Tables(tableClient).stream(of: name)
+            return Found(
+                arn: found.arn, viewType: found.viewType, keyAttributes: found.keyAttributes)
+        case .arn(let arn):
+            let description = try await source.describe(arn, .all(after: nil))
+            return Found(
+                arn: arn, viewType: description.viewType,
+                keyAttributes: description.keyAttributes)
+        }
+    }
+
+    private func target(_ stream: Config.Stream, _ found: Found) throws(SourceError) -> Target {
+        func invalid(_ message: String) -> SourceError {
+            SourceError(.invalid, operation: "\(stream.origin)", message: message)
+        }
+        if let viewType = found.viewType, !viewType.hasNewImage {
+            throw invalid(
+                "its records are \(viewType.rawValue) and do not hold the new image, which is what goes to the cache. Switch the stream off, and on again with StreamViewType NEW_IMAGE or NEW_AND_OLD_IMAGES"
+            )
+        }
+        guard let key = stream.key else {
+            guard !found.keyAttributes.isEmpty else {
+                throw invalid("the service does not name the table's keys: give streams[].key")
+            }
+            return Target(
+                stream: stream, arn: found.arn,
+                mapping: Mapping(key: KeyTemplate(joining: found.keyAttributes)))
+        }
+        if !found.keyAttributes.isEmpty {
+            do throws(InvalidKeyTemplate) {
+                try key.check(keyAttributes: found.keyAttributes)
+            } catch {
+                throw invalid("\(error)")
+            }
+        }
+        return Target(stream: stream, arn: found.arn, mapping: Mapping(key: key))
+    }
+
+    private static func stop(_ stream: Config.Stream, _ error: SourceError) -> Stop {
+        switch error.kind {
+        case .denied:
+            Stop(
+                .denied, "\(stream.origin): \(error)",
+                advice:
+                    "allow dynamodb:DescribeTable on the table and dynamodb:DescribeStream, GetShardIterator and GetRecords on its streams; `shardwalk check` tries them"
+            )
+        case .notFound, .invalid, .trimmed, .expiredIterator:
+            Stop(.configuration, "\(stream.origin): \(error)")
+        case .throttled, .unavailable, .cancelled:
+            Stop(
+                .unavailable, "\(stream.origin): \(error)",
+                advice:
+                    "see whether the address can be reached from here: aws.endpoint, region, proxy, VPC endpoint (DynamoDB Streams has an interface endpoint only)"
+            )
+        }
+    }
+
+    // MARK: Settings
+
+    private static func region(_ config: Config, _ settings: AWSSettings) throws(Stop) -> String {
+        if let region = settings.region { return region }
+        for case .arn(let arn) in config.streams.map(\.origin) { return arn.region }
+        throw Stop(
+            .configuration, "no region is set",
+            advice: "set aws.region in the configuration, or AWS_REGION")
+    }
+
+    private static func transport(
+        _ config: Config, _ settings: AWSSettings
+    ) -> HTTPClient.Configuration {
+        var transport = HTTPClient.Configuration()
+        transport.maximumConnections = config.aws.connections
+        transport.certificateBundle = config.aws.caBundle ?? settings.caBundle
+        transport.proxy = config.aws.proxy
+        transport.userAgent = "shardwalk/\(Main.version)"
+        return transport
+    }
+
+    private static func url(
+        _ service: Endpoint.Service, _ custom: String?, _ region: String, _ settings: AWSSettings
+    ) throws(Stop) -> String {
+        if let custom { return custom }
+        guard
+            let url = Endpoint.url(
+                of: service, region: region, fips: settings.usesFIPS,
+                dualStack: settings.usesDualStack)
+        else {
+            throw Stop(
+                .configuration, "\(region) is no region", advice: "give one such as us-east-1")
+        }
+        return url
+    }
+}
