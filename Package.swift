@@ -92,6 +92,7 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: ["shardwalk", "LocalStreams", "LocalRedis", "TestBed"],
+            exclude: ["Scripts"],
             swiftSettings: house),
         .testTarget(name: "HouseTests", dependencies: ["TestBed"], swiftSettings: house),
     ]

@@ -43,20 +43,35 @@ package struct CredentialChain: Sendable {
         }
     }
 
+    /// The region that this instance runs in, for when nothing else says it.
+    ///
+    /// Nil where the metadata service is switched off, is not there or does not answer in its time.
+    package func instanceRegion() async -> String? {
+        guard let (settings, _) = try? resolved(),
+            let endpoint = try? InstanceMetadataEndpoint(
+                lookup: Lookup(environment: environment, keys: settings.profile.keys))
+        else { return nil }
+        return try? await metadata.region(at: endpoint)
+    }
+
     private func chosen() throws(CredentialError) -> (settings: AWSSettings, source: ChosenSource) {
-        let files: ProfileFiles
-        let settings: AWSSettings
-        do throws(SettingsError) {
-            files = try ProfileFiles.read(environment: environment)
-            settings = try AWSSettings(
-                overrides: overrides, environment: environment, files: files)
-        } catch {
-            throw CredentialError(.misconfigured, error.message, remedy: error.remedy)
-        }
+        let (settings, files) = try resolved()
         return (
             settings,
             try ChosenSource(settings: settings, environment: environment, files: files)
         )
+    }
+
+    private func resolved() throws(CredentialError) -> (settings: AWSSettings, files: ProfileFiles)
+    {
+        do throws(SettingsError) {
+            let files = try ProfileFiles.read(environment: environment)
+            return (
+                try AWSSettings(overrides: overrides, environment: environment, files: files), files
+            )
+        } catch {
+            throw CredentialError(.misconfigured, error.message, remedy: error.remedy)
+        }
     }
 
     private func credentials(

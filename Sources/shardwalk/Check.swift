@@ -21,7 +21,7 @@ struct Check: AsyncParsableCommand {
         Terminal.print("ok    configuration  \(options.config)")
         if offline { return }
         let logger = LineLog.logger(config, environment: environment)
-        let services = try Services(config, environment: environment, logger: logger)
+        let services = try await Services(config, environment: environment, logger: logger)
         var first: Stop?
         func attempt(_ what: String, _ body: () async throws(Stop) -> String) async {
             do throws(Stop) {

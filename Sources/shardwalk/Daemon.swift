@@ -23,7 +23,7 @@ struct Daemon: Sendable {
         self.config = config
         logger = LineLog.logger(config, environment: environment)
         systemd = Systemd(environment: environment)
-        services = try Services(config, environment: environment, logger: logger)
+        services = try await Services(config, environment: environment, logger: logger)
     }
 
     /// Walks all streams to the goal, or until a signal.
@@ -111,7 +111,9 @@ struct Daemon: Sendable {
     ) async throws(Stop) -> [Follower.Ending] {
         var followers: [Follower] = []
         for stream in config.streams {
-            let target = try await services.resolve(stream, patiently: goal == .follow)
+            let target = try await services.resolve(
+                stream, unfinished: Follower.unfinished(stream, in: parts.progress),
+                patiently: goal == .follow)
             if restart { parts.progress.forget(target.arn) }
             followers.append(
                 Follower(target, goal: goal, services: services, parts: parts))

@@ -73,7 +73,7 @@ struct Demo: AsyncParsableCommand {
             "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         ]
         let config = try demoConfig(streams, redis, environment)
-        let services = try Services(
+        let services = try await Services(
             config, environment: environment, logger: LineLog.logger(config, environment: [:]))
         let table = DemoTable(services.tableClient, seed: seed)
         try await table.create()

@@ -50,7 +50,8 @@ struct Follower: Sendable {
     /// Follows until the goal is reached, the stream is over for good or the task is cancelled.
     func run() async -> Ending {
         // What an older stream of the table still holds comes first: it is older than everything in the new one.
-        for older in olderStreams() {
+        for older in Self.unfinished(target.stream, in: parts.progress)
+        where older.label < target.arn.label {
             parts.logger.warning(
                 "the table has a new stream; the old one is read to its end first",
                 metadata: ["stream": "\(older)", "new": "\(target.arn)"])
@@ -102,12 +103,11 @@ struct Follower: Sendable {
         }
     }
 
-    /// The streams of the same table that were followed before and not read to their ends, oldest first.
-    private func olderStreams() -> [StreamARN] {
-        guard case .table(let table) = target.stream.origin else { return [] }
-        return parts.progress.streams.filter { arn, stream in
-            arn.table == table && arn.label < target.arn.label && !stream.isDrained
-        }.map(\.key).sorted { $0.label < $1.label }
+    /// The streams of a configured table that were followed before and not read to their ends, oldest first.
+    static func unfinished(_ stream: Config.Stream, in progress: Progress) -> [StreamARN] {
+        guard case .table(let table) = stream.origin else { return [] }
+        return progress.streams.filter { arn, stream in arn.table == table && !stream.isDrained }
+            .map(\.key).sorted { $0.label < $1.label }
     }
 
     /// Waits until the table has another stream; nil when the task is cancelled.

@@ -26,7 +26,7 @@ struct Services: Sendable {
     /// - Throws: `Stop` for settings that can't be used.
     init(
         _ config: Config, environment: [String: String], logger: Logger
-    ) throws(Stop) {
+    ) async throws(Stop) {
         let overrides = AWSSettings.Overrides(
             region: config.aws.region, profile: config.aws.profile, endpoint: config.aws.endpoint)
         let settings: AWSSettings
@@ -38,14 +38,14 @@ struct Services: Sendable {
             throw Stop(.configuration, error.message, advice: error.remedy)
         }
         for warning in settings.warnings { logger.warning("\(warning)") }
-        region = try Self.region(config, settings)
         self.logger = logger
         http = HTTPClient(Self.transport(config, settings))
         let clock = ServerClock(logger: logger)
         let chain = CredentialChain(
-            overrides: overrides, environment: environment, http: http, logger: logger
-        ) { clock.now() }
+            overrides: overrides, environment: environment, http: http, clock: clock,
+            logger: logger)
         self.chain = chain
+        region = try await Self.region(config, settings, chain)
         credentials = CredentialCache(logger: logger, now: { clock.now() }) {
             () async throws(CredentialError) in try await chain.fetch()
         }
@@ -81,10 +81,14 @@ struct Services: Sendable {
     ///
     /// - Parameters:
     ///   - stream: what the configuration says.
+    ///   - unfinished: streams of the same table that were followed before and not read to their ends, oldest first: the
+    ///     last of them is gone on with when the table's stream is switched off.
     ///   - patiently: whether to go on asking, for ever, a service that does not answer.
     /// - Returns: The stream with its mapping.
     /// - Throws: `Stop` when somebody has to act.
-    func resolve(_ stream: Config.Stream, patiently: Bool) async throws(Stop) -> Target {
+    func resolve(
+        _ stream: Config.Stream, unfinished: [StreamARN] = [], patiently: Bool
+    ) async throws(Stop) -> Target {
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(
             base: .milliseconds(200), maximum: .seconds(20),
@@ -94,7 +98,7 @@ struct Services: Sendable {
         while true {
             let failure: SourceError
             do throws(SourceError) {
-                return try target(stream, try await find(stream))
+                return try target(stream, try await find(stream, unfinished))
             } catch {
                 failure = error
             }
@@ -119,18 +123,27 @@ struct Services: Sendable {
         let keyAttributes: [String]
     }
 
-    private func find(_ stream: Config.Stream) async throws(SourceError) -> Found {
+    private func find(
+        _ stream: Config.Stream, _ unfinished: [StreamARN]
+    ) async throws(SourceError) -> Found {
         switch stream.origin {
         case .table(let name):
-            let found = try await Tables(tableClient).stream(of: name)
-            return Found(
-                arn: found.arn, viewType: found.viewType, keyAttributes: found.keyAttributes)
-        case .arn(let arn):
-            let description = try await source.describe(arn, .all(after: nil))
-            return Found(
-                arn: arn, viewType: description.viewType,
-                keyAttributes: description.keyAttributes)
+            do throws(SourceError) {
+                let found = try await Tables(tableClient).stream(of: name)
+                return Found(
+                    arn: found.arn, viewType: found.viewType, keyAttributes: found.keyAttributes)
+            } catch {
+                guard error.kind == .notFound, let last = unfinished.last else { throw error }
+                return try await find(last)
+            }
+        case .arn(let arn): return try await find(arn)
         }
+    }
+
+    private func find(_ arn: StreamARN) async throws(SourceError) -> Found {
+        let description = try await source.describe(arn, .all(after: nil))
+        return Found(
+            arn: arn, viewType: description.viewType, keyAttributes: description.keyAttributes)
     }
 
     private func target(_ stream: Config.Stream, _ found: Found) throws(SourceError) -> Target {
@@ -181,9 +194,13 @@ struct Services: Sendable {
 
     // MARK: Settings
 
-    private static func region(_ config: Config, _ settings: AWSSettings) throws(Stop) -> String {
+    /// The region of the settings, of a stream's name or of the instance, in this order.
+    private static func region(
+        _ config: Config, _ settings: AWSSettings, _ chain: CredentialChain
+    ) async throws(Stop) -> String {
         if let region = settings.region { return region }
         for case .arn(let arn) in config.streams.map(\.origin) { return arn.region }
+        if let region = await chain.instanceRegion() { return region }
         throw Stop(
             .configuration, "no region is set",
             advice: "set aws.region in the configuration, or AWS_REGION")
