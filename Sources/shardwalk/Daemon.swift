@@ -109,6 +109,8 @@ struct Daemon: Sendable {
         _ goal: Goal, restart: Bool, _ remembered: Checkpoint?,
         _ parts: Follower.Parts, _ saver: CheckpointSaver<CheckpointFile<SystemFiles>, SystemClock>
     ) async throws(Stop) -> [Follower.Ending] {
+        // From here on the daemon waits by itself for whatever is not there yet.
+        systemd.ready("looking up \(config.streams.count) streams")
         var followers: [Follower] = []
         for stream in config.streams {
             let target = try await services.resolve(
@@ -125,7 +127,7 @@ struct Daemon: Sendable {
             throw Stop(error)
         }
         warnOfOldPositions(remembered)
-        systemd.ready("following \(followers.count) streams")
+        systemd.status("following \(followers.count) streams")
         return await withTaskGroup(of: Follower.Ending.self) { group in
             for follower in followers { group.addTask { await follower.run() } }
             var endings: [Follower.Ending] = []

@@ -20,7 +20,7 @@ struct DemoBoard: Sendable {
         let isTerminal = Terminal.isTerminal(STDOUT_FILENO)
         var shownLines = 0
         while !Task.isCancelled {
-            let lines = await lines(progress, table)
+            let lines = await lines(progress, table, isTerminal: isTerminal)
             if isTerminal {
                 // Up over the block that was shown last; each line is cleared as it is written.
                 let up = shownLines > 0 ? "\u{1B}[\(shownLines)A" : ""
@@ -28,7 +28,7 @@ struct DemoBoard: Sendable {
                     up + lines.map { "\u{1B}[K\($0)\n" }.joined(), to: STDOUT_FILENO)
                 shownLines = lines.count
             } else {
-                Terminal.print(lines.dropLast().joined(separator: "; "))
+                Terminal.print(lines.joined(separator: "; "))
             }
             try? await Task.sleep(for: isTerminal ? .milliseconds(250) : .seconds(1))
         }
@@ -53,25 +53,60 @@ struct DemoBoard: Sendable {
                 + differing.prefix(5).joined(separator: ", ")
         }
         return
-            "EQUAL: \(items.count) items in the table, the same \(items.count) in the cache, after \(table.activity.writes) writes"
+            "EQUAL: \(items.count) items in the table, the same \(items.count) in the cache, after \(table.writes.count) writes"
     }
 
     /// Closes the board's own connection.
     func close() async { await cache.close() }
 
-    private func lines(_ progress: Progress, _ table: DemoTable) async -> [String] {
+    /// The figures, and on a terminal the latest writes as table and cache have them.
+    private func lines(
+        _ progress: Progress, _ table: DemoTable, isTerminal: Bool
+    ) async -> [String] {
         let elapsed = min(seconds, Int((ContinuousClock.now - begun).components.seconds))
         let figures = ProgressLine.Figures(progress, time: SystemClock().time)
-        let keys = try? await cache.replies(to: [["DBSIZE"]])
-        let size: String = if case .integer(let count)? = keys?.first { "\(count)" } else { "?" }
-        let activity = table.activity
-        return [
-            "\(elapsed)/\(seconds) s",
-            "table: \(activity.writes) writes",
-            "stream: \(figures.shards - figures.shardsDone) shards open, \(figures.shardsDone) finished",
-            "cache: \(size) keys, \(figures.records) records applied",
-            "last:  \(activity.last.joined(separator: " "))",
+        let writes = table.writes
+        var lines = [
+            "\(elapsed) of \(seconds) s",
+            "table   \(writes.count) writes",
+            "stream  \(figures.shards - figures.shardsDone) shards open, \(figures.shardsDone) finished",
+            "cache   \(await keyCount()) keys, \(figures.records) records applied",
         ]
+        guard isTerminal else { return lines }
+        lines.append(Self.columns("item", "in the table", "in the cache"))
+        for write in writes.last {
+            let cached = await cachedVersion(of: write.id)
+            lines.append(Self.columns(write.id, Self.words(write.version), cached))
+        }
+        return lines
+    }
+
+    private static func columns(_ item: String, _ table: String, _ cache: String) -> String {
+        let pad = { (text: String, width: Int) in
+            text + String(repeating: " ", count: max(1, width - text.count))
+        }
+        return "  " + pad(item, 12) + pad(table, 16) + cache
+    }
+
+    private static func words(_ version: Int?) -> String {
+        version.map { "version \($0)" } ?? "deleted"
+    }
+
+    private func keyCount() async -> String {
+        guard case .integer(let count)? = try? await cache.replies(to: [["DBSIZE"]]).first else {
+            return "?"
+        }
+        return "\(count)"
+    }
+
+    private func cachedVersion(of id: String) async -> String {
+        guard let reply = try? await cache.replies(to: [["GET", id]]).first else { return "?" }
+        guard case .bytes(let bytes) = reply else { return Self.words(nil) }
+        guard
+            case .object(let item)? = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)),
+            case .object(let version)? = item["version"], case .string(let number)? = version["N"]
+        else { return "?" }
+        return Self.words(Int(number))
     }
 
     /// The ids of the items that the cache does not show as the table does.

@@ -8,21 +8,26 @@ final class DemoTable: Sendable {
     /// The table's name.
     static let name = "orders"
 
-    /// How many different items there are at the most.
-    private static let itemsMaximum: UInt64 = 300
-
     private let client: ServiceClient
-    private let generator: Mutex<SeededGenerator>
-    private let counts = Mutex((writes: 0, last: [String]()))
+    /// A write that was made: which item, and its new version; nil where it was deleted.
+    struct Write: Equatable, Sendable {
+        /// The item.
+        let id: String
+        /// What its attribute `version` says since.
+        let version: Int?
+    }
+
+    private let workload: Mutex<Workload>
+    private let history = Mutex((count: 0, last: [Write]()))
 
     /// A table that is reached through `client`; the workload follows from `seed`.
     init(_ client: ServiceClient, seed: UInt64) {
         self.client = client
-        generator = Mutex(SeededGenerator(seed: seed))
+        workload = Mutex(Workload(generator: SeededGenerator(seed: seed)))
     }
 
-    /// How many writes were made, and the latest of them in words.
-    var activity: (writes: Int, last: [String]) { counts.withLock { $0 } }
+    /// How many writes were made, and the latest of them.
+    var writes: (count: Int, last: [Write]) { history.withLock { $0 } }
 
     /// Makes the table with its stream.
     func create() async throws {
@@ -40,11 +45,11 @@ final class DemoTable: Sendable {
     func write(for duration: Duration) async throws {
         let end = ContinuousClock.now + duration
         while ContinuousClock.now < end, !Task.isCancelled {
-            let (operation, body, words) = generator.withLock { Self.step(&$0) }
+            let (operation, body, writes) = workload.withLock { $0.step() }
             try await call(operation, body)
-            counts.withLock { counts in
-                counts.writes += words.count
-                counts.last = Array((counts.last + words).suffix(6))
+            history.withLock { history in
+                history.count += writes.count
+                history.last = Array((history.last + writes).suffix(5))
             }
             try await Task.sleep(for: .milliseconds(5))
         }
@@ -77,43 +82,55 @@ final class DemoTable: Sendable {
     private func call(_ operation: String, _ body: String) async throws -> [UInt8] {
         try await client.call(operation, Array(body.utf8))
     }
+}
 
-    /// One write of the workload: the call, its body, and a word per item.
-    private static func step(
-        _ generator: inout SeededGenerator
-    ) -> (operation: String, body: String, words: [String]) {
-        let id = "order-\(generator.next() % itemsMaximum)"
+/// Which writes the demo makes.
+private struct Workload {
+    /// How many different items there are at the most.
+    private static let itemsMaximum: UInt64 = 300
+
+    var generator: SeededGenerator
+    private var version = 0
+
+    init(generator: SeededGenerator) { self.generator = generator }
+
+    /// The next call, its body, and what it writes.
+    mutating func step() -> (operation: String, body: String, writes: [DemoTable.Write]) {
+        let id = nextID()
         switch generator.next() % 10 {
         case 0, 1:
-            return (
-                "DeleteItem", "{\"TableName\":\"\(name)\",\"Key\":{\"id\":{\"S\":\"\(id)\"}}}",
-                ["-\(id)"]
-            )
+            let body = "{\"TableName\":\"\(DemoTable.name)\",\"Key\":{\"id\":{\"S\":\"\(id)\"}}}"
+            return ("DeleteItem", body, [DemoTable.Write(id: id, version: nil)])
         case 2:
-            let ids = Set((0..<5).map { _ in "order-\(generator.next() % itemsMaximum)" }).sorted()
-            let puts = ids.map { "{\"PutRequest\":{\"Item\":\(item($0, &generator))}}" }
+            let puts = Set((0..<5).map { _ in nextID() }).sorted().map { put($0) }
+            let requests = puts.map { "{\"PutRequest\":{\"Item\":\($0.item)}}" }
             return (
                 "BatchWriteItem",
-                "{\"RequestItems\":{\"\(name)\":[\(puts.joined(separator: ","))]}}",
-                ids.map { "+\($0)" }
+                "{\"RequestItems\":{\"\(DemoTable.name)\":[\(requests.joined(separator: ","))]}}",
+                puts.map(\.write)
             )
         default:
+            let put = put(id)
             return (
-                "PutItem", "{\"TableName\":\"\(name)\",\"Item\":\(item(id, &generator))}",
-                ["+\(id)"]
+                "PutItem", "{\"TableName\":\"\(DemoTable.name)\",\"Item\":\(put.item)}",
+                [put.write]
             )
         }
     }
 
+    private mutating func nextID() -> String { "order-\(generator.next() % Self.itemsMaximum)" }
+
     /// An item with a bit of everything that is easily mangled on the way.
-    private static func item(_ id: String, _ generator: inout SeededGenerator) -> String {
+    private mutating func put(_ id: String) -> (item: String, write: DemoTable.Write) {
+        version += 1
         let status = ["new", "paid", "sent", "r\u{e9}turned \u{1F4E6}", "tab\\there \\u0001"]
         let cents = generator.next() % 100_000
-        return """
+        let item = """
             {"id":{"S":"\(id)"},"status":{"S":"\(status[Int(generator.next() % 5)])"},\
-            "total":{"N":"\(cents / 100).\(cents % 100 + 1)"},"version":{"N":"\(generator.next())"},\
+            "total":{"N":"\(cents / 100).\(cents % 100 + 1)"},"version":{"N":"\(version)"},\
             "tags":{"SS":["a\(generator.next() % 9)","b"]},"lines":{"L":[{"M":{"sku":{"S":"\\"x\\"/y"},\
             "count":{"N":"\(generator.next() % 9 + 1)"}}}]},"extra":{"M":{}},"paid":{"BOOL":true}}
             """
+        return (item, DemoTable.Write(id: id, version: version))
     }
 }
