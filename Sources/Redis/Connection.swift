@@ -48,7 +48,8 @@ final class Connection {
             lastUse = .now
             if reconnection.failures == 0 {
                 logger.info("Connected to Redis", metadata: metadata(of: session))
-            } else if session.isKnownToTakeWrites {
+            }
+            if session.isKnownToTakeWrites {
                 noteSuccess(session)
             }
         } catch {
@@ -122,8 +123,7 @@ final class Connection {
     }
 
     private func noteFailure(_ reason: SinkError) {
-        reconnection.fail(reason)
-        guard reconnection.isWorthLogging else { return }
+        guard reconnection.fail(reason) else { return }
         logger.warning(
             "No connection to Redis; connecting again",
             metadata: [

@@ -8,10 +8,6 @@ package struct ServerInfo: Hashable, Sendable {
     package let isReadOnlyReplica: Bool
     /// What is evicted when memory is full, such as `noeviction`; nil where the server does not say.
     package let maxmemoryPolicy: String?
-    /// The limit of its memory in bytes, 0 for none; nil where the server does not say.
-    package let maxmemoryBytes: Int?
-    /// The memory that it uses, in bytes; nil where the server does not say.
-    package let usedMemoryBytes: Int?
 
     /// Reads the answer to INFO; a text without any known field is that of a server that says nothing.
     package init(info: String) {
@@ -29,7 +25,5 @@ package struct ServerInfo: Hashable, Sendable {
         // A replica that can be written to is unusual, but what somebody wants who sets it up.
         isReadOnlyReplica = fields["role"] == "slave" && fields["slave_read_only"] != "0"
         maxmemoryPolicy = fields["maxmemory_policy"].map(String.init)
-        maxmemoryBytes = fields["maxmemory"].flatMap { Int($0) }
-        usedMemoryBytes = fields["used_memory"].flatMap { Int($0) }
     }
 }

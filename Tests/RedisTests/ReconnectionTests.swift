@@ -15,7 +15,7 @@ struct ReconnectionTests {
             var reconnection = Reconnection(generator: SeededGenerator(seed: UInt64(seed)))
             let now = ContinuousClock.now
             for limit in limits {
-                reconnection.fail(SinkError(kind, "away"), now: now)
+                _ = reconnection.fail(SinkError(kind, "away"), now: now)
                 let pause = reconnection.earliest - now
                 #expect(pause > .zero && pause <= .milliseconds(limit))
             }
@@ -27,14 +27,33 @@ struct ReconnectionTests {
         let start = ContinuousClock.now
         #expect(reconnection.succeed(now: start) == nil)
         var told: [Int] = []
-        for second in 0..<20 {
-            reconnection.fail(SinkError(.unavailable, "away"), now: start + .seconds(second))
-            if reconnection.isWorthLogging { told.append(second) }
+        for second in 20..<40 {
+            let away = SinkError(.unavailable, "away")
+            if reconnection.fail(away, now: start + .seconds(second)) { told.append(second - 20) }
         }
         #expect(told == [0, 1, 3, 7, 15])
         #expect(reconnection.refusal().message.hasPrefix("away (reconnecting in "))
-        #expect(reconnection.succeed(now: start + .seconds(30)) == .seconds(30))
-        #expect(reconnection.failures == 0)
+        #expect(reconnection.succeed(now: start + .seconds(50)) == .seconds(30))
+        #expect(reconnection.succeed(now: start + .seconds(51)) == nil)
         #expect(Duration.milliseconds(1_045).formatted == "1.045 s")
+    }
+
+    @Test func `a connection that works for moments only is one long failure`() {
+        var reconnection = Reconnection(generator: SeededGenerator(seed: 2))
+        var now = ContinuousClock.now
+        var lines = 0
+        for _ in 0..<100 {
+            if reconnection.fail(SinkError(.unavailable, "moved"), now: now) { lines += 1 }
+            now += .seconds(1)
+            if reconnection.succeed(now: now) != nil { lines += 1 }
+            now += .seconds(5)
+        }
+        #expect(lines == 14)
+        #expect(reconnection.failures == 100)
+        now += .seconds(5)
+        let isTold = reconnection.fail(SinkError(.unavailable, "away"), now: now)
+        #expect(isTold)
+        #expect(reconnection.failures == 1)
+        #expect(reconnection.earliest - now <= .milliseconds(100))
     }
 }

@@ -111,8 +111,6 @@ struct ServerInfoTests {
         #expect(info.role == "slave")
         #expect(info.isReadOnlyReplica)
         #expect(info.maxmemoryPolicy == "noeviction")
-        #expect(info.maxmemoryBytes == 200)
-        #expect(info.usedMemoryBytes == 100)
         #expect(!ServerInfo(info: "role:slave\r\nslave_read_only:0").isReadOnlyReplica)
         #expect(
             ServerInfo(info: "redis_version:7.2.4\nvalkey_version:8.1.0").version == "Valkey 8.1.0")
