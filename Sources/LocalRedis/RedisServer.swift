@@ -45,7 +45,7 @@ package final class RedisServer: Sendable {
     /// With `tcp` it also listens on a free port of 127.0.0.1. `settings` are further lines of its
     /// configuration, such as `requirepass secret`; they win over the ones given here, which switch
     /// persistence off. Throws `RedisServerError` if there is no redis-server, or it ends or stays silent
-    /// for 10 s.
+    /// for a minute.
     package static func start(tcp: Bool = false, settings: [String] = []) async throws
         -> RedisServer
     {
@@ -170,14 +170,14 @@ package final class RedisServer: Sendable {
     }
 
     private func waitForAnswer(of process: Process) async throws {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(60)
         // A refusal for want of a password is an answer too.
         while answer(to: "PING", atSocket: socketPath)?.hasPrefix("-LOADING") ?? true {
             guard process.isRunning else {
                 throw RedisServerError("redis-server ended at its start:\n\(self.output)")
             }
             guard ContinuousClock.now < deadline else {
-                throw RedisServerError("redis-server is silent for 10 s:\n\(self.output)")
+                throw RedisServerError("redis-server does not answer for a minute:\n\(self.output)")
             }
             try await Task.sleep(for: .milliseconds(5))
         }

@@ -92,8 +92,9 @@ struct RedisLoginTests {
                 try await withSink("unix://:second@\(server.socketPath)") { other in
                     _ = try await other.replies(to: [["CLIENT", "KILL", "TYPE", "normal"]])
                 }
-                let message = try await failure(of: sink, containing: "cannot be read")
-                #expect(message.contains("no such file"))
+                let error = try await sink.failure(containing: "cannot be read")
+                #expect(error.message.contains("no such file"))
+                #expect(error.kind == .denied)
                 password.write("second")
                 try await wait {
                     do throws(SinkError) {
@@ -114,20 +115,6 @@ struct RedisLoginTests {
                 try await sink.apply(changes([("k", "v")]))
             }
         }
-    }
-
-    private func failure(of sink: RedisSink, containing words: String) async throws -> String {
-        let found = Mutex("")
-        try await wait {
-            do throws(SinkError) {
-                try await sink.apply(changes([("k", "v")]))
-                return false
-            } catch {
-                found.withLock { $0 = error.message }
-                return error.message.contains(words)
-            }
-        }
-        return found.withLock { $0 }
     }
 
     /// A password that somebody else changes.

@@ -7,15 +7,15 @@ import Walk
 
 /// What the sink makes of a peer that is not Redis, or a slow one.
 struct StrangeServerTests {
-    private func failure(
-        at server: StrangeServer, containing words: String
+    private func expectFailure(
+        at server: StrangeServer, within limit: Duration = .seconds(20), containing words: String
     ) async throws {
         defer { server.close() }
         try await withSink(
             "redis://127.0.0.1:\(server.port)",
             {
-                $0.connectTimeout = .milliseconds(200)
-                $0.commandTimeout = .milliseconds(200)
+                $0.connectTimeout = limit
+                $0.commandTimeout = limit
             }
         ) { sink in
             let error = await #expect(throws: SinkError.self) {
@@ -38,19 +38,21 @@ struct StrangeServerTests {
             _ = StrangeServer.read(connection)
             _ = StrangeServer.write(answer, to: connection)
         }
-        try await failure(at: server, containing: words)
+        try await expectFailure(at: server, containing: words)
     }
 
     @Test func `a server that never answers is given up, with a hint`() async throws {
         let server = try StrangeServer { while StrangeServer.read($0) {} }
-        try await failure(at: server, containing: "one without TLS?")
+        try await expectFailure(
+            at: server, within: .milliseconds(200), containing: "one without TLS?")
     }
 
     @Test func `a reply that trickles in without end is given up`() async throws {
         let server = try StrangeServer { connection in
             while StrangeServer.write("+", to: connection) { usleep(1_000) }
         }
-        try await failure(at: server, containing: "one without TLS?")
+        try await expectFailure(
+            at: server, within: .milliseconds(200), containing: "one without TLS?")
     }
 
     @Test func `replies that come one byte at a time are taken`() async throws {

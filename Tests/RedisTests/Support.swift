@@ -3,6 +3,7 @@ import Logging
 import Records
 import Redis
 import Synchronization
+import TestBed
 import Testing
 import Walk
 
@@ -63,7 +64,7 @@ extension RedisSink {
     @discardableResult
     func applyUntilTaken(_ changes: ChangeSet) async throws -> [SinkError] {
         var failures: [SinkError] = []
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(120)
         while true {
             do throws(SinkError) {
                 try await apply(changes)
@@ -74,6 +75,20 @@ extension RedisSink {
             }
             try await Task.sleep(for: .milliseconds(5))
         }
+    }
+
+    /// Removes a key that is not there until that fails with a message that holds `words`, and returns that failure.
+    func failure(containing words: String) async throws -> SinkError {
+        var failure = SinkError(.refused, "none yet")
+        try await wait {
+            do throws(SinkError) {
+                try await apply(changes([("absent", nil)]))
+            } catch {
+                failure = error
+            }
+            return failure.message.contains(words)
+        }
+        return failure
     }
 
     /// Everything that is in the server's database.
