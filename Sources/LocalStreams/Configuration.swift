@@ -23,6 +23,9 @@ extension LocalStreams {
         package var retention: Duration
         /// The most empty pages before a shard's first record and after its last one.
         package var emptyPagesMax: Int
+        /// How long DescribeStream may be behind, by the emulator's clock: a child comes into sight up to this
+        /// much after it was opened, and a closed shard is listed as open for up to this much.
+        package var listingDelayMax: Duration
         /// Decides on everything that happens by chance: names, numbers, and when shards roll over.
         package var seed: UInt64
         /// The keys that requests have to be signed with.
@@ -35,7 +38,7 @@ extension LocalStreams {
             port: UInt16 = 0, region: String = "us-east-1", partitions: Int = 4,
             rolloverEvery: Duration? = nil, speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
-            seed: UInt64 = 1,
+            listingDelayMax: Duration = .zero, seed: UInt64 = 1,
             credentials: Credentials = Credentials(
                 accessKeyID: "LOCALSTREAMS", secretAccessKey: "local-secret"),
             checksSignatures: Bool = true
@@ -48,6 +51,7 @@ extension LocalStreams {
             self.speed = speed
             self.retention = retention
             self.emptyPagesMax = emptyPagesMax
+            self.listingDelayMax = listingDelayMax
             self.seed = seed
             self.credentials = credentials
             self.checksSignatures = checksSignatures
@@ -62,7 +66,8 @@ extension LocalStreams {
                 region: region, account: "000000000000", partitions: partitions,
                 pace: Stream.Pace(
                     rolloverInterval: interval, retention: retention.milliseconds,
-                    emptyPagesMax: emptyPagesMax))
+                    emptyPagesMax: emptyPagesMax,
+                    listingDelayMax: listingDelayMax.milliseconds))
         }
     }
 }

@@ -53,9 +53,9 @@ extension Service {
             guard kind != nil, let parent else {
                 throw .validation("ShardFilter requires a Type and a ShardId")
             }
-            listed = (stream.children(of: parent), false)
+            listed = (stream.children(of: parent, at: now), false)
         } else {
-            listed = stream.listing(after: start, limit: limit ?? Self.listMax)
+            listed = stream.listing(after: start, limit: limit ?? Self.listMax, at: now)
         }
         return .members([
             "StreamDescription": .members([
@@ -66,7 +66,7 @@ extension Service {
                 "CreationRequestDateTime": .number(stream.created.secondsText),
                 "TableName": .text(stream.table),
                 "KeySchema": stream.schema.json,
-                "Shards": .array(listed.shards.map(\.json)),
+                "Shards": .array(listed.shards.map { $0.json(at: now) }),
                 "LastEvaluatedShardId": listed.hasMore
                     ? listed.shards.last.map { .text($0.id) } : nil,
             ])

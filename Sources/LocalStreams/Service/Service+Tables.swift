@@ -191,7 +191,7 @@ extension Service {
         let arn = "\(table.arn)/stream/\(moment.label)"
         streams[arn] = Stream(
             arn: arn, label: moment.label, table: name, schema: table.schema, view: view,
-            partitions: table.partitions, pace: settings.pace, at: moment,
+            partitions: table.partitions, pace: settings.pace, at: now,
             generator: SeededGenerator(seed: generator.next()))
         tables[name]?.stream = arn
     }

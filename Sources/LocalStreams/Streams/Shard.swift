@@ -8,6 +8,8 @@ struct Shard: Sendable {
     let parent: String?
     /// When the shard was opened.
     let created: Moment
+    /// When DescribeStream begins to list the shard.
+    let listed: Moment
     /// The hashes of the partition keys whose changes go here.
     let hashes: ClosedRange<UInt64>
     /// Where the records begin; not the number of a record.
@@ -16,6 +18,8 @@ struct Shard: Sendable {
     private(set) var end: SequenceNumber?
     /// When the shard was closed.
     private(set) var closed: Moment?
+    /// When DescribeStream begins to list the shard as closed.
+    private(set) var closeListed: Moment?
     /// The shards that continue this one.
     var children: [String] = []
     /// The records that are still kept.
@@ -33,12 +37,14 @@ struct Shard: Sendable {
 
     /// An open shard without records.
     init(
-        id: String, parent: String?, created: Moment, hashes: ClosedRange<UInt64>,
-        start: SequenceNumber, leadingEmptyPages: Int, trailingEmptyPages: Int
+        id: String, parent: String?, created: Moment, listed: Moment,
+        hashes: ClosedRange<UInt64>, start: SequenceNumber, leadingEmptyPages: Int,
+        trailingEmptyPages: Int
     ) {
         self.id = id
         self.parent = parent
         self.created = created
+        self.listed = listed
         self.hashes = hashes
         self.start = start
         self.leadingEmptyPages = leadingEmptyPages
@@ -58,9 +64,12 @@ struct Shard: Sendable {
     }
 
     /// Closes the shard on a number that is not less than that of any record.
-    mutating func close(at moment: Moment, end: SequenceNumber) {
+    ///
+    /// For `listingDelay` milliseconds DescribeStream still lists it as open.
+    mutating func close(at moment: Moment, end: SequenceNumber, listingDelay: Int) {
         precondition(closed == nil && end >= newest, "a shard ends once, after its records")
         closed = moment
+        closeListed = moment + listingDelay
         self.end = end
     }
 
@@ -88,14 +97,15 @@ struct Shard: Sendable {
         return trimmedCount + lower
     }
 
-    /// The shard as DescribeStream lists it.
-    var json: JSON {
-        .members([
+    /// The shard as DescribeStream lists it at a moment.
+    func json(at moment: Moment) -> JSON {
+        let isListedClosed = closeListed.map { $0 <= moment } ?? false
+        return .members([
             "ShardId": .text(id),
             "ParentShardId": parent.map { .text($0) },
             "SequenceNumberRange": .members([
                 "StartingSequenceNumber": .text(start.digits),
-                "EndingSequenceNumber": end.map { .text($0.digits) },
+                "EndingSequenceNumber": isListedClosed ? end.map { .text($0.digits) } : nil,
             ]),
         ])
     }

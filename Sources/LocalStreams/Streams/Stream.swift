@@ -13,6 +13,8 @@ struct Stream: Sendable {
         var retention: Int
         /// The most empty pages that come before the first record and after the last one.
         var emptyPagesMax: Int
+        /// How long DescribeStream may be behind, for each shard's beginning and end on its own.
+        var listingDelayMax: Int
     }
 
     /// The stream's name, its label last.
@@ -128,10 +130,10 @@ struct Stream: Sendable {
 
     /// Switches the stream off: all shards are closed and none follows.
     mutating func disable(at moment: Moment) {
+        disabled = moment
         for id in open { close(id, at: moment) }
         open = []
         rollovers = []
-        disabled = moment
     }
 
     private mutating func replace(
@@ -157,7 +159,8 @@ struct Stream: Sendable {
             preconditionFailure("an open shard is listed")
         }
         let end = Bool.random(using: &generator) ? newest : number(after: newest.counter)
-        shards[id]?.close(at: moment, end: end)
+        let delay = Int.random(in: 0...pace.listingDelayMax, using: &generator)
+        shards[id]?.close(at: moment, end: end, listingDelay: disabled == nil ? delay : 0)
         return end
     }
 
@@ -174,8 +177,10 @@ struct Stream: Sendable {
             id = "shardId-\(Moment.padded(created.milliseconds, 20))-\(mark)"
         } while shards[id] != nil
         if let parent { shards[parent]?.children.append(id) }
+        let delay = Int.random(in: 0...pace.listingDelayMax, using: &generator)
         shards[id] = Shard(
-            id: id, parent: parent, created: created, hashes: hashes, start: start,
+            id: id, parent: parent, created: created,
+            listed: moment + (parent == nil ? 0 : delay), hashes: hashes, start: start,
             leadingEmptyPages: Int.random(in: 0...pace.emptyPagesMax, using: &generator),
             trailingEmptyPages: Int.random(in: 0...pace.emptyPagesMax, using: &generator))
         shardIDs.insert(id, at: Self.index(after: id, in: shardIDs))
@@ -237,15 +242,20 @@ struct Stream: Sendable {
 
     // MARK: Listing
 
-    /// A page of the shards after the given one, and whether more follow.
-    func listing(after id: String?, limit: Int) -> (shards: [Shard], hasMore: Bool) {
+    /// A page of the shards after the given one as they are listed at a moment, and whether more follow.
+    func listing(
+        after id: String?, limit: Int, at moment: Moment
+    ) -> (shards: [Shard], hasMore: Bool) {
         let first = id.map { Self.index(after: $0, in: shardIDs) } ?? 0
-        let page = shardIDs[first...].prefix(limit)
-        return (page.compactMap { shards[$0] }, first + page.count < shardIDs.count)
+        let listed = shardIDs[first...].lazy.compactMap { shards[$0] }
+            .filter { $0.listed <= moment }.prefix(limit + 1)
+        let page = Array(listed)
+        return (Array(page.prefix(limit)), page.count > limit)
     }
 
-    /// The direct children of a shard; none where it is not known, or no more.
-    func children(of parent: String) -> [Shard] {
-        (shards[parent]?.children ?? []).compactMap { shards[$0] }
+    /// The direct children of a shard that are listed at a moment; none of one that is not known, or no
+    /// more.
+    func children(of parent: String, at moment: Moment) -> [Shard] {
+        (shards[parent]?.children ?? []).compactMap { shards[$0] }.filter { $0.listed <= moment }
     }
 }

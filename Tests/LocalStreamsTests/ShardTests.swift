@@ -1,0 +1,175 @@
+import Testing
+
+@testable import LocalStreams
+
+@Suite struct ShardTests {
+    @Test func `a rollover closes a shard and one child goes on`() throws {
+        let emulated = Emulated(partitions: 2)
+        let arn = try emulated.makeTable()
+        let before = try emulated.shards(arn)
+        #expect(before.count == 2)
+        #expect(before.allSatisfy { $0.parent == nil && $0.end == nil })
+        // Twice in the same millisecond: names still sort by age.
+        emulated.rollOver()
+        emulated.rollOver()
+        let after = try emulated.shards(arn)
+        #expect(after.count == 6)
+        #expect(after.map(\.shardID) == after.map(\.shardID).sorted())
+        for parent in after.dropLast(2) {
+            let children = after.filter { $0.parent == parent.shardID }
+            let child = try #require(children.first)
+            let end = try #require(parent.end)
+            #expect(children.count == 1)
+            #expect(child.shardID > parent.shardID)
+            #expect(comesBefore(end, child.start))
+            #expect(!comesBefore(end, parent.start))
+        }
+        #expect(after.filter { $0.end == nil }.count == 2)
+    }
+
+    @Test func `a split gives two children, and each key goes to one of them`() throws {
+        let emulated = Emulated(partitions: 1)
+        let arn = try emulated.makeTable()
+        let root = try #require(emulated.shards(arn).first?.shardID)
+        for number in 0..<100 { try emulated.put("a\(number)", number) }
+        #expect(emulated.split(root))
+        #expect(!emulated.split(root), "a closed shard is not split again")
+        for number in 0..<100 { try emulated.put("b\(number)", number) }
+        let children = try emulated.shards(arn).filter { $0.parent == root }
+        #expect(children.count == 2)
+        let keys = try children.map { child in
+            try emulated.records(arn, child.shardID).compactMap {
+                $0["dynamodb"]?["Keys"]?["id"]?["S"]?.string
+            }
+        }
+        #expect(keys.allSatisfy { $0.count > 20 })
+        #expect(Set(keys.joined()).count == 100)
+        #expect(keys.joined().allSatisfy { $0.hasPrefix("b") })
+    }
+
+    @Test(arguments: 1...10 as ClosedRange<UInt64>)
+    func `parents first, every key's changes come in the order in which they were made`(
+        seed: UInt64
+    ) throws {
+        let emulated = Emulated(
+            seed: seed, partitions: 3, rolloverInterval: 4 * Emulated.hour, emptyPagesMax: 2)
+        var generator = SeededGenerator(seed: seed)
+        let arn = try emulated.makeTable()
+        var written: [String: [Int]] = [:]
+        for number in 0..<400 {
+            emulated.now += Int.random(in: 0...180_000, using: &generator)
+            let key = "k\(Int.random(in: 0..<30, using: &generator))"
+            try emulated.put(key, number)
+            written[key, default: []].append(number)
+            if Int.random(in: 0..<60, using: &generator) == 0,
+                let shard = emulated.service.openStream(of: "items")?.open
+                    .randomElement(using: &generator)
+            {
+                #expect(emulated.split(shard))
+            }
+        }
+        var read: [String: [Int]] = [:]
+        let shards = try emulated.shards(arn, limit: 7)
+        #expect(shards.count > 12)
+        // A parent's name comes before its children's, so the order of the listing is one of those allowed.
+        for shard in shards {
+            let isBehindParent = shard.parent.map { $0 < shard.shardID } ?? true
+            #expect(isBehindParent)
+            var newest = shard.start
+            for record in try emulated.records(arn, shard.shardID, limit: 5) {
+                #expect(comesBefore(newest, record.sequenceNumber))
+                newest = record.sequenceNumber
+                let image = try #require(record["dynamodb"]?["NewImage"])
+                let number = try #require(image["n"]?["N"]?.string.flatMap { Int($0) })
+                read[image["id"]?["S"]?.string ?? "", default: []].append(number)
+            }
+            if let end = shard.end { #expect(!comesBefore(end, newest)) }
+        }
+        #expect(read == written)
+    }
+
+    @Test func `sequence numbers are longer than 64 bits, sparse, and gain a digit`() throws {
+        let emulated = Emulated(partitions: 1)
+        let arn = try emulated.makeTable()
+        for number in 0..<300 { try emulated.put("k", number) }
+        let shard = try #require(emulated.shards(arn).first)
+        let numbers = try emulated.records(arn, shard.shardID).map(\.sequenceNumber)
+        #expect(numbers.count == 300)
+        #expect(numbers.allSatisfy { (21...40).contains($0.utf8.count) && !$0.hasPrefix("0") })
+        #expect(Set(numbers.map(\.utf8.count)).count > 1)
+        #expect(zip(numbers, numbers.dropFirst()).allSatisfy { comesBefore($0, $1) })
+        #expect(numbers != numbers.sorted(), "as texts they are in another order")
+    }
+
+    @Test func `shards roll over by themselves, each at its own time`() throws {
+        let emulated = Emulated(partitions: 40, rolloverInterval: 4 * Emulated.hour)
+        let arn = try emulated.makeTable()
+        emulated.now = 23 * Emulated.hour
+        let shards = try emulated.shards(arn)
+        // 23 hours are some 5 generations of about 4 hours after a first one of up to 5.
+        #expect((200...320).contains(shards.count))
+        let created = shards.filter { $0.parent != nil }.map { $0.shardID.prefix(28) }
+        #expect(Set(created).count > created.count * 9 / 10)
+        for shard in shards where shard.end != nil {
+            #expect(shards.filter { $0.parent == shard.shardID }.count == 1)
+        }
+    }
+
+    @Test func `records and shards go when they are a day old, children keep their parent's name`()
+        throws
+    {
+        let emulated = Emulated(partitions: 1)
+        let arn = try emulated.makeTable()
+        try emulated.put("k", 1)
+        let first = try #require(emulated.shards(arn).first).shardID
+        emulated.rollOver()
+        try emulated.put("k", 2)
+        emulated.now = 23 * Emulated.hour
+        try emulated.put("k", 3)
+        #expect(try emulated.shards(arn).count == 2)
+        emulated.now = 25 * Emulated.hour
+        let left = try emulated.shards(arn)
+        #expect(left.map(\.parent) == [first])
+        let records = try emulated.records(arn, try #require(left.first).shardID)
+        #expect(records.map { $0["dynamodb"]?["NewImage"]?["n"]?["N"]?.string } == ["3"])
+        let gone = try emulated.error(
+            .getShardIterator,
+            #"{"StreamArn":"\#(arn)","ShardId":"\#(first)","ShardIteratorType":"TRIM_HORIZON"}"#)
+        #expect(gone?.name == "ResourceNotFoundException")
+    }
+
+    @Test func `a listing may be behind, and shows open parents beside their children`() throws {
+        let emulated = Emulated(partitions: 50, listingDelayMax: 60_000)
+        let arn = try emulated.makeTable()
+        emulated.rollOver()
+        emulated.now = 30_000
+        let shards = try emulated.shards(arn)
+        let children = shards.filter { $0.parent != nil }
+        let openParents = shards.filter { $0.parent == nil && $0.end == nil }
+        #expect((1..<50).contains(children.count))
+        #expect((1..<50).contains(openParents.count))
+        #expect(
+            openParents.contains { parent in children.contains { $0.parent == parent.shardID } })
+        emulated.now = 60_000
+        let settled = try emulated.shards(arn)
+        #expect(settled.count == 100)
+        #expect(settled.filter { $0.end == nil }.count == 50)
+    }
+
+    @Test func `the same seed gives the same answers, another one does not`() throws {
+        func story(seed: UInt64) throws -> [[UInt8]] {
+            let emulated = Emulated(seed: seed, rolloverInterval: Emulated.hour, emptyPagesMax: 3)
+            let arn = try emulated.makeTable()
+            for number in 0..<50 {
+                emulated.now += 600_000
+                try emulated.put("k\(number % 7)", number)
+            }
+            return try emulated.shards(arn).flatMap { shard in
+                try [shard.bytes] + emulated.records(arn, shard.shardID).map(\.bytes)
+            }
+        }
+        let first = try story(seed: 9)
+        #expect(try first == story(seed: 9))
+        #expect(try first != story(seed: 10))
+    }
+}
