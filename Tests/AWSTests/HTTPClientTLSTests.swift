@@ -19,7 +19,9 @@ import Testing
         var configuration = HTTPClient.Configuration()
         configuration.certificateBundle = bundle.map(directory.path)
         let url = "https://\(host):\(server.port)/echo"
-        return try await HTTPClient(configuration).send(HTTPRequest(method: "GET", url: url)).status
+        var request = HTTPRequest(method: "GET", url: url)
+        request.connectTimeout = .seconds(3_600)
+        return try await HTTPClient(configuration).send(request).status
     }
 
     @Test func `a server is trusted by the bundle that holds its authority`() async throws {

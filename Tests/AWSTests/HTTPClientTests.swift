@@ -164,10 +164,11 @@ import Testing
         var configuration = HTTPClient.Configuration()
         configuration.maximumConnections = 16
         let crowded = HTTPClient(configuration)
-        let request = request("hold/1")
+        var request = request("hold/1")
+        request.timeout = .seconds(3_600)
         let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<1_000 {
-                group.addTask { try await crowded.send(request).status }
+                group.addTask { [request] in try await crowded.send(request).status }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
@@ -219,10 +220,11 @@ import Testing
         var configuration = HTTPClient.Configuration()
         configuration.maximumConnections = 1
         let narrow = HTTPClient(configuration)
-        let first = request("hold")
+        var first = request("hold")
+        first.timeout = .seconds(3_600)
         var second = request("echo")
         second.timeout = .milliseconds(100)
-        let task = Task { await kind(of: first, by: narrow) }
+        let task = Task { [first] in await kind(of: first, by: narrow) }
         try await held(1)
         #expect(await kind(of: second, by: narrow) == .timedOut)
         task.cancel()
