@@ -80,7 +80,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "StreamsTests",
-            dependencies: ["Streams", "Walk", "Records", "AWS", "TestBed", logging],
+            dependencies: [
+                "Streams", "Walk", "Records", "AWS", "LocalStreams", "TestBed", logging,
+            ],
             exclude: ["Python"], swiftSettings: house),
         .testTarget(
             name: "RedisTests",

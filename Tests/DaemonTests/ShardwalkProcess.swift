@@ -26,7 +26,7 @@ final class ShardwalkProcess: Sendable {
     ) throws {
         logPath = log
         if !FileManager.default.fileExists(atPath: log) {
-            FileManager.default.createFile(atPath: log, contents: nil)
+            _ = FileManager.default.createFile(atPath: log, contents: nil)
         }
         let output = try FileHandle(forWritingTo: URL(filePath: log))
         try output.seekToEnd()

@@ -23,6 +23,18 @@ final class Keys: Sendable {
         self.clock = clock
     }
 
+    /// The streams of a server, by these keys.
+    func streams(at url: String) -> StreamsSource {
+        StreamsSource(ServiceClient(.streams, at: url, region: "eu-west-1", over: connection))
+    }
+
+    /// The tables of a server, by these keys.
+    func tables(at url: String) -> Tables {
+        Tables(ServiceClient(.tables, at: url, region: "eu-west-1", over: connection))
+    }
+
+    /// The keys of the script that writes tables.
+    static let writer = Credentials(accessKeyID: "id", secretAccessKey: "secret")
     static let first = Credentials(
         accessKeyID: "first", secretAccessKey: "secret", sessionToken: "token-1")
     static let second = Credentials(
@@ -79,14 +91,8 @@ extension PythonServer {
     }
 
     /// The streams of this server.
-    func streams(_ keys: Keys = Keys()) -> StreamsSource {
-        StreamsSource(client(.streams, keys))
-    }
+    func streams(_ keys: Keys = Keys()) -> StreamsSource { keys.streams(at: url) }
 
     /// The tables of this server.
-    func tables(_ keys: Keys = Keys()) -> Tables { Tables(client(.tables, keys)) }
-
-    private func client(_ api: ServiceClient.API, _ keys: Keys) -> ServiceClient {
-        ServiceClient(api, at: url, region: "eu-west-1", over: keys.connection)
-    }
+    func tables(_ keys: Keys = Keys()) -> Tables { keys.tables(at: url) }
 }
