@@ -34,24 +34,27 @@ struct CanonicalJSON {
     ///
     /// - Throws: `MalformedJSON` where there is no JSON in UTF-8; part of it may have been appended.
     static func append(
-        _ range: ByteRange, of bytes: UnsafeRawBufferPointer, to output: inout [UInt8]
+        _ range: ByteRange, of bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]
     ) throws(MalformedJSON) {
         var writer = CanonicalJSON()
         writer.texts.reserveCapacity(range.count)
         var cursor = JSONCursor(bytes, at: range)
-        let root = try writer.read(&cursor)
-        writer.write(root, to: &output)
+        do {
+            let root = try writer.read(&cursor)
+            writer.write(root, to: &output)
+        } catch {
+            throw MalformedJSON(error, at: cursor.offset)
+        }
     }
 
-    private mutating func read(_ cursor: inout JSONCursor) throws(MalformedJSON) -> Node {
-        let bytes = cursor.bytes
+    private mutating func read(_ cursor: inout JSONCursor) throws(MalformedJSON.Problem) -> Node {
         let start = texts.count
         switch try cursor.peek() {
         case UInt8(ascii: "{"):
             var members: [Member] = []
-            try cursor.forEachMember { cursor, name throws(MalformedJSON) in
+            try cursor.forEachMember { cursor, name throws(MalformedJSON.Problem) in
                 let start = texts.count
-                try name.appendCanonical(from: bytes, to: &texts)
+                try cursor.append(canonical: name, to: &texts)
                 let range = ByteRange(start, texts.count)
                 members.append(
                     Member(name: range, index: index(range), value: try read(&cursor)))
@@ -59,17 +62,16 @@ struct CanonicalJSON {
             return .object(ordered(members))
         case UInt8(ascii: "["):
             var elements: [Node] = []
-            try cursor.forEachElement { cursor throws(MalformedJSON) in
+            try cursor.forEachElement { cursor throws(MalformedJSON.Problem) in
                 elements.append(try read(&cursor))
             }
             return .array(elements)
         case UInt8(ascii: "\""):
-            try cursor.string().appendCanonical(from: bytes, to: &texts)
+            try cursor.append(canonical: try cursor.string(), to: &texts)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            let digits = try cursor.value()
-            JSONNumber.append(bytes[digits.indices], to: &texts)
+            JSONNumber.append(try cursor.value(), of: cursor.bytes, to: &texts)
         default:
-            texts.append(contentsOf: bytes[try cursor.value().indices])
+            texts.append(contentsOf: cursor.bytes[try cursor.value().indices])
         }
         return .scalar(ByteRange(start, texts.count))
     }

@@ -1,6 +1,6 @@
 /// The loops that every byte of a page goes through: over values, over strings.
 ///
-/// Unsafe: see `JSONCursor`. A word of eight bytes is loaded only where eight bytes are left.
+/// Unsafe: see `JSONCursor`.
 extension JSONCursor {
     /// Moves over a value of any kind, tells `form` what it meets, and says where the value is.
     ///
@@ -8,55 +8,57 @@ extension JSONCursor {
     @inline(__always)
     mutating func value<Form: JSONForm>(
         noting form: inout Form
-    ) throws(MalformedJSON) -> ByteRange {
+    ) throws(MalformedJSON.Problem) -> ByteRange {
         var first = try peek()
         let start = offset
-        let outside = depth
-        var level = outside
-        var isObject = InlineArray<8, UInt64>(repeating: 0)
+        var level = depth
+        // One bit per level, 512 in all.
+        var objects = InlineArray<8, UInt64>(repeating: 0)
+        var isInObject = false
         while true {
-            switch first {
-            case UInt8(ascii: "\""):
+            if first == UInt8(ascii: "\"") {
                 _ = try string(noting: &form)
-            case UInt8(ascii: "{"), UInt8(ascii: "["):
-                guard level < Self.depthLimit else { throw failure("the text nests too deep") }
+            } else if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+                guard level < Self.depthLimit else { throw .nestsTooDeep }
                 offset &+= 1
-                let isOpeningObject = first == UInt8(ascii: "{")
-                let bit = UInt64(1) << UInt64(level & 63)
-                if isOpeningObject {
-                    isObject[level >> 6] |= bit
+                isInObject = first == UInt8(ascii: "{")
+                let bit = UInt64(1) &<< UInt64(level & 63)
+                if isInObject {
+                    objects[unchecked: level &>> 6] |= bit
                     form.enterObject()
                 } else {
-                    isObject[level >> 6] &= ~bit
+                    objects[unchecked: level &>> 6] &= ~bit
                 }
                 level &+= 1
+                // The closing bytes are the opening ones plus two.
+                let closing = first &+ 2
                 first = try next(noting: &form)
-                // '}' and ']' are their opening bytes plus two.
-                if first != (isOpeningObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
-                    if isOpeningObject { first = try name(noting: &form) }
+                if first != closing {
+                    if isInObject { first = try name(first, noting: &form) }
                     continue
                 }
-            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-                try number(noting: &form)
-            default:
-                try literal()
+            } else {
+                try scalar(first, noting: &form)
             }
-            // A value has ended, or the object or array at whose closing byte the cursor stands is empty.
+            // A value has ended, or the cursor stands at the end of an object or array that is empty.
             while true {
-                guard level > outside else { return ByteRange(start, offset) }
-                let inObject = isObject[(level &- 1) >> 6] >> UInt64((level &- 1) & 63) & 1 == 1
+                guard level > depth else { return ByteRange(start, offset) }
                 let byte = try next(noting: &form)
-                offset &+= 1
                 if byte == UInt8(ascii: ",") {
-                    first = try inObject ? name(noting: &form) : next(noting: &form)
+                    offset &+= 1
+                    first = try next(noting: &form)
+                    if isInObject { first = try name(first, noting: &form) }
                     break
                 }
-                guard byte == (inObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
-                    offset &-= 1
-                    throw failure("an object or array goes on with neither a comma nor its end")
+                guard byte == (isInObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
+                    throw .noComma
                 }
-                if inObject { form.leaveObject() }
+                offset &+= 1
+                if isInObject { form.leaveObject() }
                 level &-= 1
+                guard level > depth else { return ByteRange(start, offset) }
+                let outer = level &- 1
+                isInObject = objects[unchecked: outer &>> 6] &>> UInt64(outer & 63) & 1 == 1
             }
         }
     }
@@ -65,26 +67,21 @@ extension JSONCursor {
     @inline(__always)
     private mutating func next<Form: JSONForm>(
         noting form: inout Form
-    ) throws(MalformedJSON) -> UInt8 {
-        let start = offset
-        let byte = try peek()
-        if offset != start { form.isSpoilt() }
-        return byte
+    ) throws(MalformedJSON.Problem) -> UInt8 {
+        if offset < bytes.count, bytes[offset] > 0x20 { return bytes[offset] }
+        form.isSpoilt()
+        return try peek()
     }
 
     /// Moves over the name of a member and its colon, and gives the first byte of the value.
     @inline(__always)
     private mutating func name<Form: JSONForm>(
-        noting form: inout Form
-    ) throws(MalformedJSON) -> UInt8 {
-        guard try next(noting: &form) == UInt8(ascii: "\"") else {
-            throw failure("a name is missing")
-        }
+        _ first: UInt8, noting form: inout Form
+    ) throws(MalformedJSON.Problem) -> UInt8 {
+        guard first == UInt8(ascii: "\"") else { throw .noName }
         let name = try string(noting: &form)
         form.meets(name.range, in: bytes)
-        guard try next(noting: &form) == UInt8(ascii: ":") else {
-            throw failure("a colon is missing")
-        }
+        guard try next(noting: &form) == UInt8(ascii: ":") else { throw .noColon }
         offset &+= 1
         return try next(noting: &form)
     }
@@ -93,68 +90,42 @@ extension JSONCursor {
     @inline(__always)
     mutating func string<Form: JSONForm>(
         noting form: inout Form
-    ) throws(MalformedJSON) -> JSONString {
+    ) throws(MalformedJSON.Problem) -> JSONString {
         let start = offset &+ 1
-        offset = start
+        var here = start
         var hasEscapes = false
         while true {
-            offset = plainEnd(from: offset, endsAtNonASCII: form.isWatching)
-            guard offset < bytes.count else { throw failure("the text ends inside a string") }
-            switch bytes[offset] {
-            case UInt8(ascii: "\""):
-                offset &+= 1
-                return JSONString(range: ByteRange(start, offset &- 1), hasEscapes: hasEscapes)
-            case UInt8(ascii: "\\"):
+            here = bytes.endOfPlainText(from: here, endsAtNonASCII: Form.wantsUTF8)
+            guard here < bytes.count else {
+                offset = here
+                throw .textEnds
+            }
+            let byte = bytes[here]
+            if byte == UInt8(ascii: "\"") {
+                offset = here &+ 1
+                return JSONString(range: ByteRange(start, here), hasEscapes: hasEscapes)
+            }
+            if byte >= 0x80 {
+                let length = bytes.lengthOfUTF8Sequence(at: here)
+                if length == 0 { form.isSpoilt() }
+                here &+= max(length, 1)
+            } else {
+                offset = here
                 hasEscapes = true
                 if try escape() { form.isSpoilt() }
-            case 0..<0x20:
-                throw failure("a string holds a control character that is not escaped")
-            default:
-                let length = bytes.lengthOfUTF8Sequence(at: offset)
-                if length == 0 { form.isSpoilt() }
-                offset &+= max(length, 1)
+                here = offset
             }
         }
-    }
-
-    /// The first place from `start` on that holds a quote, a backslash, a control character or, if asked
-    /// for, a byte above 0x7f.
-    @inline(__always)
-    private func plainEnd(from start: Int, endsAtNonASCII: Bool) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        var here = start
-        while bytes.count &- here >= 8 {
-            let word = UInt64(
-                littleEndian: bytes.loadUnaligned(fromByteOffset: here, as: UInt64.self))
-            // Subtracting borrows into the high bit of each byte that is too small. A borrow can go on
-            // into later bytes and mark them wrongly; the first mark is always right.
-            let quotes = (word ^ ones &* 0x22) &- ones
-            let backslashes = (word ^ ones &* 0x5c) &- ones
-            let controls = word &- ones &* 0x20
-            var marks = (quotes | backslashes | controls) & ~word & highs
-            if endsAtNonASCII { marks |= word & highs }
-            if marks != 0 { return here &+ marks.trailingZeroBitCount &>> 3 }
-            here &+= 8
-        }
-        while here < bytes.count {
-            let byte = bytes[here]
-            if byte < 0x20 || byte == 0x22 || byte == 0x5c || endsAtNonASCII && byte >= 0x80 {
-                break
-            }
-            here &+= 1
-        }
-        return here
     }
 
     /// Moves over an escape and says whether JavaScript would have written it in another way.
-    private mutating func escape() throws(MalformedJSON) -> Bool {
-        guard bytes.count - offset >= 2 else { throw failure("the text ends inside a string") }
+    @inline(never)
+    private mutating func escape() throws(MalformedJSON.Problem) -> Bool {
+        guard bytes[offset] == UInt8(ascii: "\\") else { throw .stringControlCharacter }
+        guard bytes.count - offset >= 2 else { throw .textEnds }
         switch bytes[offset + 1] {
         case UInt8(ascii: "u"):
-            guard let unit = bytes.hexadecimal(at: offset + 2) else {
-                throw failure("an escape has not got four hexadecimal digits")
-            }
+            guard let unit = bytes.hexadecimal(at: offset + 2) else { throw .escapeDigits }
             let last = bytes[offset + 5]
             offset += 6
             let isShort = [0x08, 0x09, 0x0a, 0x0c, 0x0d].contains(unit)
@@ -167,23 +138,44 @@ extension JSONCursor {
             offset += 2
             return true
         default:
-            throw failure("a string holds an unknown escape")
+            throw .unknownEscape
         }
     }
 
-    /// Moves over a number; only integers of at most 15 digits are sure to be canonical.
-    private mutating func number<Form: JSONForm>(noting form: inout Form) throws(MalformedJSON) {
-        let start = offset
-        if bytes[offset] == UInt8(ascii: "-") { offset += 1 }
-        let first = offset
-        try digits()
-        guard bytes[first] != UInt8(ascii: "0") || offset == first + 1 else {
-            throw failure("a number begins with a zero too many")
+    /// Moves over a number, `true`, `false` or `null`.
+    @inline(never)
+    private mutating func scalar<Form: JSONForm>(
+        _ first: UInt8, noting form: inout Form
+    ) throws(MalformedJSON.Problem) {
+        switch first {
+        case UInt8(ascii: "t"): try word("true")
+        case UInt8(ascii: "f"): try word("false")
+        case UInt8(ascii: "n"): try word("null")
+        default: if try !number() { form.isSpoilt() }
         }
+    }
+
+    private mutating func word(_ word: StaticString) throws(MalformedJSON.Problem) {
+        let end = offset + word.utf8CodeUnitCount
+        guard end <= bytes.count, bytes.matches(ByteRange(offset, end), word) else {
+            throw .noValue
+        }
+        offset = end
+    }
+
+    /// Moves over a number and says whether it is an integer of at most 15 digits, which every language
+    /// writes in the same way.
+    private mutating func number() throws(MalformedJSON.Problem) -> Bool {
+        let isNegative = bytes[offset] == UInt8(ascii: "-")
+        if isNegative { offset += 1 }
+        let first = offset
+        try digits(orElse: isNegative ? .noDigits : .noValue)
         let integerEnd = offset
+        let hasZero = bytes[first] == UInt8(ascii: "0")
+        guard !hasZero || integerEnd == first + 1 else { throw .leadingZero }
         if offset < bytes.count, bytes[offset] == UInt8(ascii: ".") {
             offset += 1
-            try digits()
+            try digits(orElse: .noDigits)
         }
         if offset < bytes.count, bytes[offset] | 0x20 == UInt8(ascii: "e") {
             offset += 1
@@ -192,29 +184,16 @@ extension JSONCursor {
             {
                 offset += 1
             }
-            try digits()
+            try digits(orElse: .noDigits)
         }
-        let isMinusZero = bytes[start] == UInt8(ascii: "-") && bytes[first] == UInt8(ascii: "0")
-        if offset != integerEnd || offset - first > 15 || isMinusZero { form.isSpoilt() }
+        return offset == integerEnd && offset - first <= 15 && !(isNegative && hasZero)
     }
 
-    private mutating func digits() throws(MalformedJSON) {
+    private mutating func digits(
+        orElse problem: MalformedJSON.Problem
+    ) throws(MalformedJSON.Problem) {
         let start = offset
         while offset < bytes.count, bytes[offset] &- UInt8(ascii: "0") < 10 { offset += 1 }
-        guard offset > start else { throw failure("a number has not got all its digits") }
-    }
-
-    /// Moves over `true`, `false` or `null`.
-    private mutating func literal() throws(MalformedJSON) {
-        for word: StaticString in ["true", "false", "null"] {
-            let count = word.utf8CodeUnitCount
-            guard bytes.count - offset >= count else { continue }
-            let isHere = (0..<count).allSatisfy { bytes[offset + $0] == word.utf8Start[$0] }
-            if isHere {
-                offset += count
-                return
-            }
-        }
-        throw failure("a value is missing")
+        guard offset > start else { throw problem }
     }
 }

@@ -1,11 +1,11 @@
 /// A place in a JSON text, moved over one value after the other.
 ///
 /// It reads the bytes where they are and builds nothing: what it finds it gives as offsets. It takes any
-/// bytes at all: it checks the grammar (RFC 8259) and every end, nests to `depthLimit`, never looks at
-/// a byte more than a fixed number of times, and throws where the text is wrong.
+/// bytes at all: it checks the grammar (RFC 8259) and every end, nests to `depthLimit`, and looks at no
+/// byte more than a fixed number of times. Where the text is wrong it throws, and stands at the wrong byte.
 ///
-/// Unsafe: this file and `JSONCursor+Walk.swift` read through a raw pointer, and so are the two to
-/// look at when memory is in doubt. Whoever makes a cursor keeps the bytes alive while it is used.
+/// Unsafe: this file, `JSONCursor+Walk.swift`, `JSONForm.swift` and `Bytes.swift` read through pointers whose bounds only debug builds check. Whoever makes a cursor
+/// keeps the bytes alive while it is used.
 struct JSONCursor {
     /// How many objects and arrays may lie inside each other.
     ///
@@ -13,14 +13,14 @@ struct JSONCursor {
     static let depthLimit = 512
 
     /// The whole text.
-    let bytes: UnsafeRawBufferPointer
+    let bytes: UnsafeBufferPointer<UInt8>
     /// Where the cursor stands.
     var offset: Int
     /// How many objects and arrays the cursor has entered.
     private(set) var depth = 0
 
     /// A cursor at the start of a text.
-    init(_ bytes: UnsafeRawBufferPointer) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>) {
         self.bytes = bytes
         offset = 0
     }
@@ -28,7 +28,7 @@ struct JSONCursor {
     /// A cursor at the start of a part of a text.
     ///
     /// It may read on to the end of the whole text.
-    init(_ bytes: UnsafeRawBufferPointer, at range: ByteRange) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, at range: ByteRange) {
         precondition(range.end <= bytes.count)
         self.bytes = bytes
         offset = range.start
@@ -36,39 +36,27 @@ struct JSONCursor {
 
     /// Moves over white space and gives the byte after it.
     @inline(__always)
-    mutating func peek() throws(MalformedJSON) -> UInt8 {
+    mutating func peek() throws(MalformedJSON.Problem) -> UInt8 {
         while offset < bytes.count {
             let byte = bytes[offset]
             guard byte <= 0x20 else { return byte }
-            guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else {
-                throw MalformedJSON("a control character lies between two values", at: offset)
-            }
+            guard Self.isWhiteSpace(byte) else { throw .controlCharacter }
             offset &+= 1
         }
-        throw MalformedJSON("the text ends too early", at: offset)
+        throw .textEnds
     }
 
-    /// Moves over white space and one byte that must be there.
     @inline(__always)
-    mutating func take(_ wanted: UInt8, _ problem: StaticString) throws(MalformedJSON) {
-        guard try peek() == wanted else { throw failure(problem) }
-        offset &+= 1
+    private static func isWhiteSpace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09
     }
 
     /// Checks that nothing but white space is left.
-    mutating func finish() throws(MalformedJSON) {
+    mutating func finish() throws(MalformedJSON.Problem) {
         while offset < bytes.count {
-            guard [0x20, 0x0a, 0x0d, 0x09].contains(bytes[offset]) else {
-                throw failure("something follows the end of the value")
-            }
+            guard Self.isWhiteSpace(bytes[offset]) else { throw .textGoesOn }
             offset += 1
         }
-    }
-
-    /// A failure at the place of the cursor.
-    @inline(never)
-    func failure(_ problem: StaticString) -> MalformedJSON {
-        MalformedJSON("\(problem)", at: offset)
     }
 
     /// Enters an object and calls `body` with the name of each member, the cursor before its value.
@@ -76,18 +64,21 @@ struct JSONCursor {
     /// `body` moves the cursor over the value.
     @inline(__always)
     mutating func forEachMember(
-        _ body: (inout JSONCursor, JSONString) throws(MalformedJSON) -> Void
-    ) throws(MalformedJSON) {
-        try enter(UInt8(ascii: "{"), "an object is missing")
+        _ body: (inout JSONCursor, JSONString) throws(MalformedJSON.Problem) -> Void
+    ) throws(MalformedJSON.Problem) {
+        guard try peek() == UInt8(ascii: "{") else { throw .noObject }
+        try enter()
         if try peek() == UInt8(ascii: "}") { return leave() }
         while true {
+            guard try peek() == UInt8(ascii: "\"") else { throw .noName }
             let name = try string()
-            try take(UInt8(ascii: ":"), "a colon is missing")
+            guard try peek() == UInt8(ascii: ":") else { throw .noColon }
+            offset &+= 1
             try body(&self, name)
             switch try peek() {
             case UInt8(ascii: ","): offset &+= 1
             case UInt8(ascii: "}"): return leave()
-            default: throw failure("an object does not go on with a comma or a brace")
+            default: throw .noComma
             }
         }
     }
@@ -95,25 +86,26 @@ struct JSONCursor {
     /// Enters an array and calls `body` before each element; `body` moves the cursor over it.
     @inline(__always)
     mutating func forEachElement(
-        _ body: (inout JSONCursor) throws(MalformedJSON) -> Void
-    ) throws(MalformedJSON) {
-        try enter(UInt8(ascii: "["), "an array is missing")
+        _ body: (inout JSONCursor) throws(MalformedJSON.Problem) -> Void
+    ) throws(MalformedJSON.Problem) {
+        guard try peek() == UInt8(ascii: "[") else { throw .noArray }
+        try enter()
         if try peek() == UInt8(ascii: "]") { return leave() }
         while true {
             try body(&self)
             switch try peek() {
             case UInt8(ascii: ","): offset &+= 1
             case UInt8(ascii: "]"): return leave()
-            default: throw failure("an array does not go on with a comma or a bracket")
+            default: throw .noComma
             }
         }
     }
 
     @inline(__always)
-    private mutating func enter(_ opening: UInt8, _ problem: StaticString) throws(MalformedJSON) {
-        try take(opening, problem)
+    private mutating func enter() throws(MalformedJSON.Problem) {
+        guard depth < Self.depthLimit else { throw .nestsTooDeep }
+        offset &+= 1
         depth &+= 1
-        guard depth <= Self.depthLimit else { throw failure("the text nests too deep") }
     }
 
     @inline(__always)
@@ -122,15 +114,23 @@ struct JSONCursor {
         depth &-= 1
     }
 
+    /// Moves over `null`, if that is what comes, and says so.
+    @inline(__always)
+    mutating func takesNull() throws(MalformedJSON.Problem) -> Bool {
+        guard try peek() == UInt8(ascii: "n") else { return false }
+        _ = try value()
+        return true
+    }
+
     /// Moves over a string.
-    mutating func string() throws(MalformedJSON) -> JSONString {
-        guard try peek() == UInt8(ascii: "\"") else { throw failure("a string is missing") }
+    mutating func string() throws(MalformedJSON.Problem) -> JSONString {
+        guard try peek() == UInt8(ascii: "\"") else { throw .noString }
         var form = AnyForm()
         return try string(noting: &form)
     }
 
     /// Moves over a value of any kind, and says where it is.
-    mutating func value() throws(MalformedJSON) -> ByteRange {
+    mutating func value() throws(MalformedJSON.Problem) -> ByteRange {
         var form = AnyForm()
         return try value(noting: &form)
     }

@@ -1,11 +1,53 @@
 /// Numbers as JavaScript has them: every JSON number becomes the nearest double.
 enum JSONNumber {
-    /// Appends the number that `digits`, a JSON number, stand for, as `JSON.stringify` writes it.
+    /// The double next to the number at `range`.
+    ///
+    /// A number of few digits is one division or multiplication of two doubles that are exact, and so
+    /// is rounded once, as it should be (W. D. Clinger, How to read floating point numbers accurately).
+    static func double(at range: ByteRange, of bytes: UnsafeBufferPointer<UInt8>) -> Double? {
+        var significand = 0.0
+        var digitCount = 0
+        var exponent = 0
+        var here = range.start
+        var isInFraction = false
+        while here < range.end {
+            let byte = bytes[here]
+            if byte &- UInt8(ascii: "0") < 10 {
+                significand = significand * 10 + Double(byte &- UInt8(ascii: "0"))
+                digitCount += 1
+                if isInFraction { exponent -= 1 }
+            } else if byte == UInt8(ascii: ".") {
+                isInFraction = true
+            } else {
+                break
+            }
+            here += 1
+        }
+        if here < range.end, bytes[here] | 0x20 == UInt8(ascii: "e"), range.end - here == 2,
+            bytes[here + 1] &- UInt8(ascii: "0") < 10
+        {
+            exponent += Int(bytes[here + 1] - UInt8(ascii: "0"))
+            here = range.end
+        }
+        guard here == range.end, digitCount <= 15, (-15...15).contains(exponent) else {
+            return Double(String(decoding: bytes[range.indices], as: UTF8.self))
+        }
+        return exponent < 0
+            ? significand / powersOfTen[-exponent] : significand * powersOfTen[exponent]
+    }
+
+    private static let powersOfTen = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ]
+
+    /// Appends the number at `range`, as `JSON.stringify` writes it.
     ///
     /// That is the shortest text that reads as the same double; minus zero becomes `0`, and what is too
     /// large for a double becomes `null`. Source: ECMA-262, Number::toString.
-    static func append(_ digits: Slice<UnsafeRawBufferPointer>, to output: inout [UInt8]) {
-        guard let number = Double(String(decoding: digits, as: UTF8.self)), number.isFinite else {
+    static func append(
+        _ range: ByteRange, of bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]
+    ) {
+        guard let number = double(at: range, of: bytes), number.isFinite else {
             return output.append(contentsOf: "null".utf8)
         }
         guard number != 0 else { return output.append(UInt8(ascii: "0")) }

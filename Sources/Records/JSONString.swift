@@ -4,20 +4,73 @@ struct JSONString {
     let range: ByteRange
     /// Whether there are escapes among them.
     let hasEscapes: Bool
+}
+
+extension JSONCursor {
+    /// Whether the text of `string` is `name`, character by character.
+    ///
+    /// `String`'s own `==` will not do: it takes different characters that look alike for the same.
+    @inline(__always)
+    func isText(_ string: JSONString, _ name: StaticString) -> Bool {
+        string.hasEscapes
+            ? isText(string, String(describing: name).utf8) : bytes.matches(string.range, name)
+    }
+
+    /// Whether the text of `string` is `name`, byte by byte in UTF-8.
+    func isText(_ string: JSONString, _ name: some Collection<UInt8>) -> Bool {
+        guard string.hasEscapes else { return bytes[string.range.indices].elementsEqual(name) }
+        var text: [UInt8] = []
+        var copy = self
+        guard (try? copy.append(textOf: string, to: &text)) != nil else { return false }
+        return text.elementsEqual(name)
+    }
+
+    /// Appends the text of `string` in UTF-8.
+    ///
+    /// Half a surrogate pair, which UTF-8 cannot hold, becomes U+FFFD, as in Node's `Buffer.from(text)`.
+    ///
+    /// - Throws: `notUTF8`, the cursor at the wrong byte; nothing has been appended then.
+    mutating func append(
+        textOf string: JSONString, to output: inout [UInt8]
+    ) throws(MalformedJSON.Problem) {
+        try checkUTF8(string.range)
+        forEachPart(
+            of: string, plain: { output.append(contentsOf: bytes[$0.indices]) },
+            escaped: { output.append(character: Unicode.Scalar($0) ?? "\u{fffd}") })
+    }
+
+    /// Appends `string` as `JSON.stringify` writes it, quotes included.
+    ///
+    /// Escaped are the quote, the backslash, characters below U+0020 and halves of surrogate pairs
+    /// (ECMA-262, QuoteJSONString); all else is literal.
+    ///
+    /// - Throws: `notUTF8`, the cursor at the wrong byte; nothing has been appended then.
+    mutating func append(
+        canonical string: JSONString, to output: inout [UInt8]
+    ) throws(MalformedJSON.Problem) {
+        try checkUTF8(string.range)
+        output.append(UInt8(ascii: "\""))
+        forEachPart(
+            of: string, plain: { output.append(contentsOf: bytes[$0.indices]) },
+            escaped: { output.append(escaping: $0) })
+        output.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func checkUTF8(_ range: ByteRange) throws(MalformedJSON.Problem) {
+        guard let malformed = bytes.malformedUTF8(in: range) else { return }
+        offset = malformed
+        throw .notUTF8
+    }
 
     /// Calls `plain` for each run of bytes that stand for themselves and `escaped` for each character
     /// that is written as an escape, in their order; two escapes that are a surrogate pair are one character.
     ///
     /// `escaped` gets a surrogate where the string holds one without its other half.
-    ///
-    /// - Throws: `MalformedJSON` where the plain bytes are not UTF-8.
     private func forEachPart(
-        in bytes: UnsafeRawBufferPointer, plain: (ByteRange) -> Void, escaped: (UInt32) -> Void
-    ) throws(MalformedJSON) {
-        if let offset = bytes.malformedUTF8(in: range) {
-            throw MalformedJSON("a string is not UTF-8", at: offset)
-        }
-        guard hasEscapes else { return plain(range) }
+        of string: JSONString, plain: (ByteRange) -> Void, escaped: (UInt32) -> Void
+    ) {
+        let range = string.range
+        guard string.hasEscapes else { return plain(range) }
         var here = range.start
         var plainStart = here
         while here < range.end {
@@ -26,14 +79,14 @@ struct JSONString {
                 continue
             }
             plain(ByteRange(plainStart, here))
-            escaped(character(in: bytes, at: &here))
+            escaped(character(at: &here, before: range.end))
             plainStart = here
         }
         plain(ByteRange(plainStart, range.end))
     }
 
-    /// Decodes the escape at `here`, which the walk has found to be a good one, and moves over it.
-    private func character(in bytes: UnsafeRawBufferPointer, at here: inout Int) -> UInt32 {
+    /// Decodes the escape at `here`, which was checked when the cursor moved over it, and moves `here`.
+    private func character(at here: inout Int, before end: Int) -> UInt32 {
         let kind = bytes[here + 1]
         here += 2
         switch kind {
@@ -49,58 +102,12 @@ struct JSONString {
             preconditionFailure("an escape was not checked")
         }
         here += 4
-        guard (0xd800..<0xdc00).contains(unit), range.end - here >= 6,
+        guard (0xd800..<0xdc00).contains(unit), end - here >= 6,
             bytes[here] == UInt8(ascii: "\\"), bytes[here + 1] == UInt8(ascii: "u"),
             let low = bytes.hexadecimal(at: here + 2), (0xdc00..<0xe000).contains(low)
         else { return unit }
         here += 6
         return 0x10000 + (unit - 0xd800) << 10 + (low - 0xdc00)
-    }
-
-    /// Appends the string's text in UTF-8.
-    ///
-    /// Half a surrogate pair, which UTF-8 cannot hold, becomes U+FFFD, as in Node's `Buffer.from(text)`.
-    ///
-    /// - Throws: `MalformedJSON` where the string is not UTF-8; part of it may have been appended.
-    func appendText(
-        from bytes: UnsafeRawBufferPointer, to output: inout [UInt8]
-    ) throws(MalformedJSON) {
-        try forEachPart(
-            in: bytes, plain: { output.append(contentsOf: bytes[$0.indices]) },
-            escaped: { output.append(character: Unicode.Scalar($0) ?? "\u{fffd}") })
-    }
-
-    /// Appends the string as `JSON.stringify` writes it, quotes included.
-    ///
-    /// Escaped are the quote, the backslash, characters below U+0020 and halves of surrogate pairs
-    /// (ECMA-262, QuoteJSONString); all else is literal.
-    ///
-    /// - Throws: `MalformedJSON` where the string is not UTF-8; part of it may have been appended.
-    func appendCanonical(
-        from bytes: UnsafeRawBufferPointer, to output: inout [UInt8]
-    ) throws(MalformedJSON) {
-        output.append(UInt8(ascii: "\""))
-        try forEachPart(
-            in: bytes, plain: { output.append(contentsOf: bytes[$0.indices]) },
-            escaped: { output.append(escaping: $0) })
-        output.append(UInt8(ascii: "\""))
-    }
-
-    /// Whether the string's text is `name`, character by character.
-    ///
-    /// `String`'s own `==` will not do: it takes different characters that look alike for the same.
-    @inline(__always)
-    func isText(_ name: StaticString, in bytes: UnsafeRawBufferPointer) -> Bool {
-        hasEscapes
-            ? isText(String(describing: name).utf8, in: bytes) : bytes.matches(range, name)
-    }
-
-    /// Whether the string's text is `name`, byte by byte in UTF-8.
-    func isText(_ name: some Collection<UInt8>, in bytes: UnsafeRawBufferPointer) -> Bool {
-        guard hasEscapes else { return bytes[range.indices].elementsEqual(name) }
-        var text: [UInt8] = []
-        guard (try? appendText(from: bytes, to: &text)) != nil else { return false }
-        return text.elementsEqual(name)
     }
 }
 

@@ -108,21 +108,20 @@ package struct KeyTemplate: Hashable, Sendable {
     ///   - output: What the key is appended to; after a failure a part of it.
     /// - Throws: `MappingFailure.Problem` where an attribute is not there or not usable.
     func append(
-        for keys: ByteRange, of bytes: UnsafeRawBufferPointer, to output: inout [UInt8]
+        for keys: ByteRange, of bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]
     ) throws(MappingFailure.Problem) {
         for part in parts {
             switch part {
             case .text(let text):
                 output.append(contentsOf: text)
             case .attribute(let name):
+                var cursor = JSONCursor(bytes, at: keys)
                 let value: KeyValue
                 do {
-                    value = try KeyValue(of: name.bytes, in: keys, of: bytes)
-                    if case .text(let text) = value {
-                        try text.appendText(from: bytes, to: &output)
-                    }
+                    value = try KeyValue(of: name.bytes, &cursor)
+                    if case .text(let text) = value { try cursor.append(textOf: text, to: &output) }
                 } catch {
-                    throw .malformedKeys(error)
+                    throw .malformedKeys(MalformedJSON(error, at: cursor.offset))
                 }
                 switch value {
                 case .text: break
@@ -141,13 +140,11 @@ private enum KeyValue {
     case otherType
     case text(JSONString)
 
-    init(
-        of attribute: [UInt8], in keys: ByteRange, of bytes: UnsafeRawBufferPointer
-    ) throws(MalformedJSON) {
+    /// Looks for `attribute` in the object before which the cursor stands.
+    init(of attribute: [UInt8], _ cursor: inout JSONCursor) throws(MalformedJSON.Problem) {
         var found = KeyValue.missing
-        var cursor = JSONCursor(bytes, at: keys)
-        try cursor.forEachMember { cursor, name throws(MalformedJSON) in
-            if name.isText(attribute, in: bytes) {
+        try cursor.forEachMember { cursor, name throws(MalformedJSON.Problem) in
+            if cursor.isText(name, attribute) {
                 found = try KeyValue(&cursor)
             } else {
                 _ = try cursor.value()
@@ -157,19 +154,17 @@ private enum KeyValue {
     }
 
     /// Reads `{"S":"text"}` and its like.
-    private init(_ cursor: inout JSONCursor) throws(MalformedJSON) {
-        let bytes = cursor.bytes
+    private init(_ cursor: inout JSONCursor) throws(MalformedJSON.Problem) {
         guard try cursor.peek() == UInt8(ascii: "{") else {
             _ = try cursor.value()
             self = .otherType
             return
         }
         var found: KeyValue?
-        try cursor.forEachMember { cursor, type throws(MalformedJSON) in
+        try cursor.forEachMember { cursor, type throws(MalformedJSON.Problem) in
             let isText = try cursor.peek() == UInt8(ascii: "\"")
             let isScalar =
-                type.isText("S", in: bytes) || type.isText("N", in: bytes)
-                || type.isText("B", in: bytes)
+                cursor.isText(type, "S") || cursor.isText(type, "N") || cursor.isText(type, "B")
             if found == nil && isText && isScalar {
                 found = .text(try cursor.string())
             } else {

@@ -19,7 +19,6 @@ package struct Mapping: Hashable, Sendable {
         var owned: [UInt8] = []
         var changes: [ChangeSet.Change] = []
         try page.bytes.withUnsafeBufferPointer { bytes throws(MappingFailure) in
-            let bytes = UnsafeRawBufferPointer(bytes)
             var last = LastRecords(capacity: page.records.count)
             for (place, record) in page.records.enumerated() {
                 let start = owned.count
@@ -46,7 +45,7 @@ package struct Mapping: Hashable, Sendable {
     }
 
     private func value(
-        of record: Record, in bytes: UnsafeRawBufferPointer, _ owned: inout [UInt8]
+        of record: Record, in bytes: UnsafeBufferPointer<UInt8>, _ owned: inout [UInt8]
     ) throws(MappingFailure.Problem) -> ChangeSet.Change.Value {
         if record.operation == .remove { return .removed }
         guard let image = record.newImage else { throw .missingNewImage }

@@ -13,67 +13,75 @@ package enum PageDecoder {
     ///
     /// - Throws: `MalformedJSON` where the body is no answer of GetRecords.
     package static func decode(_ body: [UInt8]) throws(MalformedJSON) -> Page {
+        var answer = Answer()
+        try body.withUnsafeBufferPointer { bytes throws(MalformedJSON) in
+            var cursor = JSONCursor(bytes)
+            do throws(MalformedJSON.Problem) {
+                answer = try self.answer(&cursor)
+            } catch {
+                throw MalformedJSON(error, at: cursor.offset)
+            }
+        }
+        return Page(bytes: body, records: answer.records ?? [], next: answer.next)
+    }
+
+    private struct Answer {
         var records: [Record]?
         var next: ShardIterator?
-        try body.withUnsafeBufferPointer { body throws(MalformedJSON) in
-            let bytes = UnsafeRawBufferPointer(body)
-            var cursor = JSONCursor(bytes)
-            var form = CanonicalForm()
-            try cursor.forEachMember { cursor, name throws(MalformedJSON) in
-                if name.isText("Records", in: bytes) {
-                    var list: [Record] = []
-                    try cursor.forEachElement { cursor throws(MalformedJSON) in
-                        list.append(try record(&cursor, &form))
-                    }
-                    records = list
-                } else if name.isText("NextShardIterator", in: bytes) {
-                    next = try iterator(&cursor)
-                } else {
-                    _ = try cursor.value()
+    }
+
+    private static func answer(
+        _ cursor: inout JSONCursor
+    ) throws(MalformedJSON.Problem) -> Answer {
+        var answer = Answer()
+        // Kept over all records, so that its memory is laid out once.
+        var form = CanonicalForm()
+        try cursor.forEachMember { cursor, name throws(MalformedJSON.Problem) in
+            if cursor.isText(name, "Records") {
+                var records: [Record] = []
+                try cursor.forEachElement { cursor throws(MalformedJSON.Problem) in
+                    records.append(try record(&cursor, &form))
                 }
+                answer.records = records
+            } else if cursor.isText(name, "NextShardIterator") {
+                answer.next = try iterator(&cursor)
+            } else {
+                _ = try cursor.value()
             }
-            try cursor.finish()
-            guard records != nil else { throw cursor.failure("the answer has no Records") }
         }
-        return Page(bytes: body, records: records ?? [], next: next)
+        try cursor.finish()
+        if answer.records == nil { throw .noRecords }
+        return answer
     }
 
     private static func iterator(
         _ cursor: inout JSONCursor
-    ) throws(MalformedJSON) -> ShardIterator? {
+    ) throws(MalformedJSON.Problem) -> ShardIterator? {
         if try cursor.takesNull() { return nil }
-        let start = cursor.offset
         var text: [UInt8] = []
-        try cursor.string().appendText(from: cursor.bytes, to: &text)
-        guard !text.isEmpty else {
-            throw MalformedJSON("NextShardIterator is empty", at: start)
-        }
+        try cursor.append(textOf: try cursor.string(), to: &text)
+        if text.isEmpty { throw .emptyIterator }
         return ShardIterator(String(decoding: text, as: UTF8.self))
     }
 
     private static func record(
         _ cursor: inout JSONCursor, _ form: inout CanonicalForm
-    ) throws(MalformedJSON) -> Record {
-        let bytes = cursor.bytes
-        _ = try cursor.peek()
-        let start = cursor.offset
+    ) throws(MalformedJSON.Problem) -> Record {
         var operation: Record.Operation?
         var change: Change?
-        try cursor.forEachMember { cursor, name throws(MalformedJSON) in
-            if name.isText("eventName", in: bytes) {
+        try cursor.forEachMember { cursor, name throws(MalformedJSON.Problem) in
+            if cursor.isText(name, "eventName") {
                 operation = try self.operation(&cursor)
-            } else if name.isText("dynamodb", in: bytes) {
+            } else if cursor.isText(name, "dynamodb") {
                 change = try self.change(&cursor, &form)
             } else {
                 _ = try cursor.value()
             }
         }
-        guard let operation else { throw MalformedJSON("a record has no eventName", at: start) }
-        guard let change else { throw MalformedJSON("a record has no dynamodb", at: start) }
-        guard let keys = change.keys else { throw MalformedJSON("a record has no Keys", at: start) }
-        guard let sequenceNumber = change.sequenceNumber else {
-            throw MalformedJSON("a record has no SequenceNumber", at: start)
-        }
+        guard let operation else { throw .noEventName }
+        guard let change else { throw .noChange }
+        guard let keys = change.keys else { throw .noKeys }
+        guard let sequenceNumber = change.sequenceNumber else { throw .noSequenceNumber }
         return Record(
             operation: operation, sequenceNumber: sequenceNumber, keys: keys,
             newImage: change.newImage, isNewImageCanonical: change.isNewImageCanonical,
@@ -82,12 +90,12 @@ package enum PageDecoder {
 
     private static func operation(
         _ cursor: inout JSONCursor
-    ) throws(MalformedJSON) -> Record.Operation {
+    ) throws(MalformedJSON.Problem) -> Record.Operation {
         let name = try cursor.string()
-        if name.isText("INSERT", in: cursor.bytes) { return .insert }
-        if name.isText("MODIFY", in: cursor.bytes) { return .modify }
-        if name.isText("REMOVE", in: cursor.bytes) { return .remove }
-        throw MalformedJSON("eventName is not INSERT, MODIFY or REMOVE", at: name.range.start)
+        if cursor.isText(name, "MODIFY") { return .modify }
+        if cursor.isText(name, "INSERT") { return .insert }
+        if cursor.isText(name, "REMOVE") { return .remove }
+        throw .unknownEventName
     }
 
     /// What a record's member `dynamodb` says.
@@ -101,23 +109,26 @@ package enum PageDecoder {
 
     private static func change(
         _ cursor: inout JSONCursor, _ form: inout CanonicalForm
-    ) throws(MalformedJSON) -> Change {
-        let bytes = cursor.bytes
+    ) throws(MalformedJSON.Problem) -> Change {
         var change = Change()
-        try cursor.forEachMember { cursor, name throws(MalformedJSON) in
-            if name.isText("Keys", in: bytes) {
-                try cursor.expectObject("Keys is not an object")
+        try cursor.forEachMember { cursor, name throws(MalformedJSON.Problem) in
+            if cursor.isText(name, "Keys") {
+                guard try cursor.peek() == UInt8(ascii: "{") else { throw .noObject }
                 change.keys = try cursor.value()
-            } else if name.isText("NewImage", in: bytes) {
+            } else if cursor.isText(name, "NewImage") {
                 change.newImage = nil
                 if try cursor.takesNull() { return }
-                try cursor.expectObject("NewImage is not an object")
+                guard try cursor.peek() == UInt8(ascii: "{") else { throw .noObject }
                 form.reset()
                 change.newImage = try cursor.value(noting: &form)
-                change.isNewImageCanonical = form.isWatching
-            } else if name.isText("SequenceNumber", in: bytes) {
-                change.sequenceNumber = try sequenceNumber(&cursor)
-            } else if name.isText("ApproximateCreationDateTime", in: bytes) {
+                change.isNewImageCanonical = form.isCanonical
+            } else if cursor.isText(name, "SequenceNumber") {
+                let digits = try cursor.string().range
+                guard (1...40).contains(digits.count), cursor.bytes.areDigits(digits) else {
+                    throw .badSequenceNumber
+                }
+                change.sequenceNumber = digits
+            } else if cursor.isText(name, "ApproximateCreationDateTime") {
                 change.creationTime = try cursor.takesNull() ? nil : time(&cursor)
             } else {
                 _ = try cursor.value()
@@ -126,39 +137,13 @@ package enum PageDecoder {
         return change
     }
 
-    private static func sequenceNumber(
-        _ cursor: inout JSONCursor
-    ) throws(MalformedJSON) -> ByteRange {
-        let digits = try cursor.string().range
-        let areDigits = cursor.bytes[digits.indices].allSatisfy { $0 &- UInt8(ascii: "0") < 10 }
-        guard (1...40).contains(digits.count), areDigits else {
-            throw MalformedJSON("SequenceNumber is not 1 to 40 digits", at: digits.start)
-        }
-        return digits
-    }
-
     /// Reads seconds since 1970, which the service also writes as 1.46480643E9.
-    private static func time(_ cursor: inout JSONCursor) throws(MalformedJSON) -> Double {
+    private static func time(_ cursor: inout JSONCursor) throws(MalformedJSON.Problem) -> Double {
+        let first = try cursor.peek()
         let range = try cursor.value()
-        let text = cursor.bytes[range.indices]
-        guard let first = text.first, first < UInt8(ascii: ":"), first != UInt8(ascii: "\""),
-            let time = Double(String(decoding: text, as: UTF8.self)), time.isFinite
-        else {
-            throw MalformedJSON("ApproximateCreationDateTime is not a time", at: range.start)
-        }
+        guard first == UInt8(ascii: "-") || first &- UInt8(ascii: "0") < 10,
+            let time = JSONNumber.double(at: range, of: cursor.bytes), time.isFinite
+        else { throw .badCreationTime }
         return time
-    }
-}
-
-extension JSONCursor {
-    /// Moves over `null`, if that is what comes, and says so.
-    fileprivate mutating func takesNull() throws(MalformedJSON) -> Bool {
-        guard try peek() == UInt8(ascii: "n") else { return false }
-        _ = try value()
-        return true
-    }
-
-    fileprivate mutating func expectObject(_ problem: StaticString) throws(MalformedJSON) {
-        guard try peek() == UInt8(ascii: "{") else { throw failure(problem) }
     }
 }

@@ -125,6 +125,29 @@ import Testing
         #expect(try changes(texts) == model)
     }
 
+    @Test func `the deepest image that is read can be written anew`() throws {
+        // Four levels are outside of the image, it is one itself, and the array is the last of 512.
+        for levels in [1, 32, 506] {
+            let open = String(repeating: #"{"2":1, "1":"#, count: levels)
+            let written = String(repeating: #"{"1":"#, count: levels)
+            let close = String(repeating: "}", count: levels)
+            let closed = String(repeating: #","2":1}"#, count: levels)
+            let changes = try changes(
+                record("INSERT", key: #"{"S":"a"}"#, image: #"{ "x":\#(open)[]\#(close)}"#))
+            #expect(changes == ["a": #"{"x":\#(written)[]\#(closed)}"#])
+        }
+    }
+
+    @Test func `an object of very many members is written in JavaScript's order`() throws {
+        let numbers = (0..<5_000).map { $0 * 7_919 % 5_003 }
+        let members = (numbers + numbers).map { #""\#($0)":\#($0)"# } + [#""last":0"#]
+        let expected = numbers.sorted().map { #""\#($0)":\#($0)"# } + [#""last":0"#]
+        let changes = try changes(
+            record(
+                "INSERT", key: #"{"S":"a"}"#, image: "{\(members.joined(separator: ","))}"))
+        #expect(changes == ["a": "{\(expected.joined(separator: ","))}"])
+    }
+
     @Test func `an empty page changes nothing`() throws {
         #expect(try changes([]) == [:])
     }

@@ -88,47 +88,60 @@ import Testing
         #expect(page.records.first?.creationTime == 1_479_499_740)
     }
 
-    @Test(arguments: [
-        ("", "the text ends too early"),
-        ("{}", "the answer has no Records"),
-        ("[]", "an object is missing"),
-        (#"{"Records":null}"#, "an array is missing"),
-        (#"{"Records":[]}x"#, "something follows"),
-        (#"{"Records":[],}"#, "a string is missing"),
-        (#"{"Records":[],"NextShardIterator":""}"#, "NextShardIterator is empty"),
-        (#"{"Records":[],"NextShardIterator":7}"#, "a string is missing"),
-        (#"{"Records":[{}]}"#, "a record has no eventName"),
-        (#"{"Records":[{"eventName":"UPSERT"}]}"#, "eventName is not"),
-        (#"{"Records":[{"eventName":"INSERT"}]}"#, "a record has no dynamodb"),
-        (#"{"Records":[{"eventName":"INSERT","dynamodb":{}}]}"#, "a record has no Keys"),
-        (
-            #"{"Records":[{"eventName":"INSERT","dynamodb":{"Keys":{}}}]}"#,
-            "a record has no SequenceNumber"
-        ),
-        (#"{"Records":[{"eventName":"INSERT","dynamodb":{"Keys":[]}}]}"#, "Keys is not an object"),
-        (#"{"Records":[{"dynamodb":{"NewImage":[]}}]}"#, "NewImage is not an object"),
-        (#"{"Records":[{"dynamodb":{"SequenceNumber":"1x"}}]}"#, "SequenceNumber is not"),
-        (#"{"Records":[{"dynamodb":{"SequenceNumber":""}}]}"#, "SequenceNumber is not"),
-        (#"{"Records":[{"dynamodb":{"ApproximateCreationDateTime":"1"}}]}"#, "is not a time"),
-        (#"{"Records":[{"dynamodb":{"ApproximateCreationDateTime":1e999}}]}"#, "is not a time"),
-        (#"{"Records":[{"x":01}]}"#, "a zero too many"),
-        (#"{"Records":[{"x":1.}]}"#, "all its digits"),
-        (#"{"Records":[{"x":-}]}"#, "all its digits"),
-        (#"{"Records":[{"x":tru}]}"#, "a value is missing"),
-        (#"{"Records":[{"x":[1,]}]}"#, "a value is missing"),
-        (#"{"Records":[{"x":{"a"}}]}"#, "a colon is missing"),
-        (#"{"Records":[{"x":{"a":1,}}]}"#, "a name is missing"),
-        (#"{"Records":[{"x":[1}}]}"#, "neither a comma nor its end"),
-        (#"{"Records":[{"x":"\q"}]}"#, "unknown escape"),
-        (#"{"Records":[{"x":"\u12g4"}]}"#, "four hexadecimal digits"),
-        ("{\"Records\":[{\"x\":\"\n\"}]}", "control character"),
-        (#"{"Records":[{"x":"abc"#, "ends inside a string"),
-        (#"{"Records":[{"x":"abc\"#, "ends inside a string"),
-    ])
-    func `what is no answer of GetRecords is refused`(text: String, problem: String) {
+    @Test(
+        arguments: [
+            ("", .textEnds, 0),
+            ("{}", .noRecords, 2),
+            ("[]", .noObject, 0),
+            (#"{"Records":null}"#, .noArray, 11),
+            (#"{"Records":[]}x"#, .textGoesOn, 14),
+            (#"{"Records":[],}"#, .noName, 14),
+            (#"{"Records":[],"NextShardIterator":""}"#, .emptyIterator, 36),
+            (#"{"Records":[],"NextShardIterator":7}"#, .noString, 34),
+            (#"{"Records":[{}]}"#, .noEventName, 14),
+            (#"{"Records":[{"eventName":"UPSERT"}]}"#, .unknownEventName, 33),
+            (#"{"Records":[{"eventName":"INSERT"}]}"#, .noChange, 34),
+            (#"{"Records":[{"eventName":"INSERT","dynamodb":{}}]}"#, .noKeys, 48),
+            (
+                #"{"Records":[{"eventName":"INSERT","dynamodb":{"Keys":{}}}]}"#, .noSequenceNumber,
+                57
+            ),
+            (#"{"Records":[{"eventName":"INSERT","dynamodb":{"Keys":[]}}]}"#, .noObject, 53),
+            (#"{"Records":[{"dynamodb":{"NewImage":[]}}]}"#, .noObject, 36),
+            (#"{"Records":[{"dynamodb":{"SequenceNumber":"1x"}}]}"#, .badSequenceNumber, 46),
+            (#"{"Records":[{"dynamodb":{"SequenceNumber":""}}]}"#, .badSequenceNumber, 44),
+            (
+                #"{"Records":[{"dynamodb":{"ApproximateCreationDateTime":"1"}}]}"#,
+                .badCreationTime, 58
+            ),
+            (
+                #"{"Records":[{"dynamodb":{"ApproximateCreationDateTime":1e999}}]}"#,
+                .badCreationTime, 60
+            ),
+            (#"{"Records":[{"x":01}]}"#, .leadingZero, 19),
+            (#"{"Records":[{"x":1.}]}"#, .noDigits, 19),
+            (#"{"Records":[{"x":1e+}]}"#, .noDigits, 20),
+            (#"{"Records":[{"x":-}]}"#, .noDigits, 18),
+            (#"{"Records":[{"x":tru}]}"#, .noValue, 17),
+            (#"{"Records":[{"x":+1}]}"#, .noValue, 17),
+            (#"{"Records":[{"x":[1,]}]}"#, .noValue, 20),
+            (#"{"Records":[{"x":{"a"}}]}"#, .noColon, 21),
+            (#"{"Records":[{"x":{"a":1,}}]}"#, .noName, 24),
+            (#"{"Records":[{"x":[1}}]}"#, .noComma, 19),
+            (#"{"Records":[{"x":{"a":1]}]}"#, .noComma, 23),
+            (#"{"Records":[{"x":"\q"}]}"#, .unknownEscape, 18),
+            (#"{"Records":[{"x":"\u12g4"}]}"#, .escapeDigits, 18),
+            ("{\"Records\":[{\"x\":\"\n\"}]}", .stringControlCharacter, 18),
+            ("{\"Records\":\u{b}[]}", .controlCharacter, 11),
+            (#"{"Records":[{"x":"abc"#, .textEnds, 21),
+            (#"{"Records":[{"x":"abc\"#, .textEnds, 21),
+            (#"{"Records":[{"x":"\ud8"#, .escapeDigits, 18),
+        ] as [(String, MalformedJSON.Problem, Int)])
+    func `what is no answer of GetRecords is refused, with the place`(
+        text: String, problem: MalformedJSON.Problem, offset: Int
+    ) {
         let error = #expect(throws: MalformedJSON.self) { try decode(text) }
-        #expect(error?.problem.contains(problem) == true, "\(String(describing: error))")
-        #expect((0...text.utf8.count).contains(error?.offset ?? -1))
+        #expect(error == MalformedJSON(problem, at: offset))
     }
 
     @Test func `names that only look alike are not taken for known ones`() throws {
