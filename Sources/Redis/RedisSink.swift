@@ -46,6 +46,9 @@ package final class RedisSink: Sink {
     }
 
     /// Finishes the batches that have come in, closes the connection and ends the thread.
+    ///
+    /// Returns in bounded time: batches fail where the server is away, and an attempt to connect that is
+    /// under way takes as long as its timeout and the resolver's.
     package func close() async {
         inbox.close()
         await inbox.waitForEnd()

@@ -1,7 +1,7 @@
 package import Walk
 
 /// A refusal by the server: its first word is a code, the rest is prose.
-package struct ReplyError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
     /// The first word, such as `READONLY`, or `ERR` where the server has no code.
     package let code: String
     /// The server's words without the code; arguments that it quotes are cut off.
