@@ -6,7 +6,8 @@ readonly swift_minimum=6.2
 # What the build links against, and what the toolchain itself needs from Debian.
 readonly build_packages=(
     libcurl4-openssl-dev libssl-dev libhiredis-dev
-    binutils ca-certificates git libc6-dev libstdc++-12-dev libsqlite3-0 libxml2 tzdata zlib1g-dev
+    binutils ca-certificates git libc6-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 tzdata
+    zlib1g-dev
 )
 # What the finished program links against: the Dockerfile's last stage installs the same.
 readonly runtime_packages=(ca-certificates libcurl4 libhiredis0.14 libssl3)
@@ -80,15 +81,15 @@ install_packages() {
 
 # Finds the Swift toolchain, on the path or where it is usually unpacked (sudo shortens the path).
 find_swift() {
-    local place version
+    local place words version
     for place in "${HOME:-/root}/.local/share/swiftly/bin" /opt/swift/usr/bin /usr/share/swift/usr/bin; do
         command -v swift >/dev/null && break
         if [[ -x $place/swift ]]; then PATH=$PATH:$place; fi
     done
     local remedy="install Swift $swift_minimum or later from https://www.swift.org/install/linux/"
     command -v swift >/dev/null || fail "there is no Swift toolchain on the path" "$remedy"
-    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p')
-    [[ -n $version ]] || fail "$(command -v swift) does not tell its version" "$remedy"
+    words=$(swift --version 2>&1) || fail "the Swift toolchain does not run: $words" "$remedy"
+    version=$(sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' <<<"$words")
     [[ $(printf '%s\n' "$swift_minimum" "$version" | sort -V | head -n 1) == "$swift_minimum" ]] ||
         fail "the Swift toolchain is $version, which is too old" "$remedy"
     say "Swift $version at $(command -v swift)"
@@ -107,8 +108,11 @@ provide_redis() {
     export SHARDWALK_REDIS_SERVER=$PWD/.build/tools/redis-server
 }
 
-# How the program is built to be shipped: it needs no Swift on the machine that it runs on.
-readonly release_options=(-c release --static-swift-stdlib --product shardwalk)
+# How the program is built to be shipped: it needs no Swift on the machine that it runs on. The toolchain's own
+# linker leaves out the other one's warning about a function deep in Foundation.
+readonly release_options=(
+    -c release --static-swift-stdlib --product shardwalk -Xswiftc -use-ld=lld
+)
 
 # The path of the program that a release build makes.
 release_program() { printf '%s/shardwalk' "$(swift build "${release_options[@]}" --show-bin-path)"; }
