@@ -39,6 +39,18 @@ package final class ByteBudget: Sendable {
         var waiters: [Waiter] = []
         var cancelled: Set<UInt64> = []
         var nextID: UInt64 = 0
+
+        /// Takes the waiters off the queue whose bytes are free now.
+        mutating func serve() -> [Waiter] {
+            var count = 0
+            for waiter in waiters {
+                guard waiter.bytes <= free else { break }
+                free -= waiter.bytes
+                count += 1
+            }
+            defer { waiters.removeFirst(count) }
+            return Array(waiters.prefix(count))
+        }
     }
 
     private let limit: Int
@@ -74,14 +86,16 @@ package final class ByteBudget: Sendable {
                 if let answer { continuation.resume(returning: answer) }
             }
         } onCancel: {
-            let waiter: Waiter? = state.withLock { state in
+            let (waiter, served) = state.withLock { state -> (Waiter?, [Waiter]) in
                 guard let index = state.waiters.firstIndex(where: { $0.id == id }) else {
                     state.cancelled.insert(id)
-                    return nil
+                    return (nil, [])
                 }
-                return state.waiters.remove(at: index)
+                // Those behind it may fit where it did not.
+                return (state.waiters.remove(at: index), state.serve())
             }
             waiter?.continuation.resume(returning: false)
+            for waiter in served { waiter.continuation.resume(returning: true) }
         }
         // A cancellation that came after the grant has left its mark; nobody else will remove it.
         _ = state.withLock { $0.cancelled.remove(id) }
@@ -94,13 +108,7 @@ package final class ByteBudget: Sendable {
     private func release(_ bytes: Int) {
         let served = state.withLock { state in
             state.free += bytes
-            let count = state.waiters.prefix { waiter in
-                guard waiter.bytes <= state.free else { return false }
-                state.free -= waiter.bytes
-                return true
-            }.count
-            defer { state.waiters.removeFirst(count) }
-            return Array(state.waiters.prefix(count))
+            return state.serve()
         }
         for waiter in served { waiter.continuation.resume(returning: true) }
     }

@@ -49,8 +49,30 @@ package struct Checkpoint: Equatable, Sendable {
         }
     }
 
+    /// When the reading of a stream began, and where.
+    package struct Beginning: Equatable, Sendable, Codable {
+        /// When it began, in seconds since 1970.
+        package var time: Double
+        /// What was made before this time (seconds since 1970) is left out; nil where nothing is.
+        package var leftOutBefore: Double?
+        /// When the newest shard of that moment was created, in seconds since 1970 by the service's clock; nil where the
+        /// shards' names don't say.
+        package var newestShardTime: Double?
+
+        /// A beginning.
+        package init(
+            time: Double, leftOutBefore: Double? = nil, newestShardTime: Double? = nil
+        ) {
+            self.time = time
+            self.leftOutBefore = leftOutBefore
+            self.newestShardTime = newestShardTime
+        }
+    }
+
     /// What is remembered of one stream.
     package struct Stream: Equatable, Sendable {
+        /// When the reading of the stream began, and where.
+        package var beginning: Beginning
         /// The shards by their names.
         package var shards: [ShardID: Shard]
         /// The latest gaps, oldest first, no more than ``Checkpoint/gapsMaximum``.
@@ -59,7 +81,11 @@ package struct Checkpoint: Equatable, Sendable {
         package var isDrained: Bool
 
         /// A stream with its shards.
-        package init(shards: [ShardID: Shard] = [:], gaps: [Gap] = [], isDrained: Bool = false) {
+        package init(
+            beginning: Beginning, shards: [ShardID: Shard] = [:], gaps: [Gap] = [],
+            isDrained: Bool = false
+        ) {
+            self.beginning = beginning
             self.shards = shards
             self.gaps = gaps
             self.isDrained = isDrained
@@ -102,51 +128,44 @@ extension Checkpoint {
     /// The version of the form that this program writes.
     package static let version = 1
 
-    private static let tail = Array("\n}\n".utf8)
+    // Every version begins like this, and its checksum covers all bytes after it, so that damage and a newer version are
+    // never mistaken for each other.
+    private static let head = Array(#"{"format":"shardwalk-checkpoint","checksum":"crc32:"#.utf8)
 
-    private static func head(checksum: UInt32) -> [UInt8] {
-        let hex = String(checksum, radix: 16)
-        let padded = String(repeating: "0", count: 8 - hex.utf8.count) + hex
-        return Array(
-            "{\"format\":\"shardwalk-checkpoint\",\"version\":\(version),\"checksum\":\"crc32:\(padded)\",\"checkpoint\":\n"
-                .utf8)
+    private static func checksum(of rest: [UInt8]) -> [UInt8] {
+        let hex = String(CRC32.checksum(rest), radix: 16)
+        return Array((String(repeating: "0", count: 8 - hex.utf8.count) + hex).utf8)
     }
 
-    /// The text of the checkpoint file: JSON whose first line names form, version and the checksum of the rest.
+    /// The text of the checkpoint file: a JSON object whose first line names the form, its version and the checksum of
+    /// what follows it.
     package func encoded() -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let body = try? encoder.encode(CheckpointText(self)) else {
             preconditionFailure("a checkpoint of strings and finite numbers is always JSON")
         }
-        return Self.head(checksum: CRC32.checksum(Array(body))) + body + Self.tail
+        let rest =
+            Array("\",\"version\":\(Self.version),\"checkpoint\":\n".utf8) + body
+            + Array("\n}\n".utf8)
+        return Self.head + Self.checksum(of: rest) + rest
     }
 
     /// Reads the text of a checkpoint file, and throws what is wrong with it.
     package init(decoding bytes: [UInt8], name: String) throws(CheckpointDamage) {
-        guard let lineEnd = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
-            throw .foreign
-        }
-        struct Head: Decodable {
-            let format: String
-            let version: Int
-            let checksum: String
-        }
-        // The first line is made a whole object of its own by closing it after an empty member.
-        let line = bytes[..<lineEnd] + Array("null}".utf8)
-        guard let head = try? JSONDecoder().decode(Head.self, from: Data(line)),
-            head.format == "shardwalk-checkpoint"
-        else { throw .foreign }
-        guard head.version <= Self.version else { throw .newerVersion(head.version) }
-        let body = Array(bytes[(lineEnd + 1)...].dropLast(Self.tail.count))
-        guard bytes.suffix(Self.tail.count).elementsEqual(Self.tail),
-            bytes[...lineEnd].elementsEqual(Self.head(checksum: CRC32.checksum(body)))
+        guard bytes.starts(with: Self.head) else { throw .foreign }
+        let rest = Array(bytes.dropFirst(Self.head.count + 8))
+        guard bytes.dropFirst(Self.head.count).prefix(8).elementsEqual(Self.checksum(of: rest))
         else { throw .checksum }
+        struct Version: Decodable { let version: Int }
+        struct Content: Decodable { let checkpoint: CheckpointText }
         let text: CheckpointText
         do {
-            text = try JSONDecoder().decode(CheckpointText.self, from: Data(body))
+            let version = try JSONDecoder().decode(Version.self, from: Data(bytes)).version
+            guard version <= Self.version else { throw CheckpointDamage.newerVersion(version) }
+            text = try JSONDecoder().decode(Content.self, from: Data(bytes)).checkpoint
         } catch {
-            throw .content("\(error)")
+            throw error as? CheckpointDamage ?? .content("\(error)")
         }
         guard text.name == name else { throw .otherName(text.name) }
         self = try text.checkpoint()
@@ -166,6 +185,7 @@ private struct CheckpointText: Codable {
     }
 
     struct Stream: Codable {
+        var beginning: Checkpoint.Beginning
         var shards: [String: Shard]
         var gaps: [Checkpoint.Gap]
         var drained: Bool
@@ -183,7 +203,8 @@ private struct CheckpointText: Codable {
             var shards: [String: Shard] = [:]
             for (id, shard) in stream.shards { shards[id.description] = Shard(shard) }
             streams[arn.description] = Stream(
-                shards: shards, gaps: stream.gaps, drained: stream.isDrained)
+                beginning: stream.beginning, shards: shards, gaps: stream.gaps,
+                drained: stream.isDrained)
         }
     }
 
@@ -202,7 +223,8 @@ private struct CheckpointText: Codable {
                     blocked: shard.blocked)
             }
             result.streams[arn] = Checkpoint.Stream(
-                shards: shards, gaps: stream.gaps, isDrained: stream.drained)
+                beginning: stream.beginning, shards: shards, gaps: stream.gaps,
+                isDrained: stream.drained)
         }
         return result
     }

@@ -144,7 +144,7 @@ extension CheckpointError {
             case EROFS, EACCES, EPERM:
                 "Give shardwalk a directory that it may write to (checkpoint.directory)."
             case ENOENT, ENOTDIR:
-                "Make the directory above it, or name another one (checkpoint.directory)."
+                "Make the directory that is to hold it, or name another one (checkpoint.directory)."
             case ELOOP:
                 "A symbolic link stands in its place, and is not followed: remove it."
             case EFBIG: "No checkpoint is this large: it is not shardwalk's file. Move it away."
@@ -158,7 +158,7 @@ extension CheckpointError {
             "Restore it from a backup, or move it away to begin again as the configuration says (start)."
         switch damage {
         case .foreign:
-            description = "\(path) is not a checkpoint of shardwalk's"
+            description = "\(path) is not a checkpoint of shardwalk's, or its beginning is damaged"
             advice = wayOut
         case .newerVersion(let version):
             description =

@@ -15,40 +15,50 @@ package struct DiscoveryPlan: Sendable {
     package enum Outcome: Equatable, Sendable {
         /// Part of a listing, or some children.
         case partial
-        /// A listing is whole; it held these shards.
-        case whole(Set<ShardID>)
+        /// A listing that was begun at a time is whole; it held these shards.
+        case whole(Set<ShardID>, begunAt: Duration)
         /// A listing did not come to an end, and says nothing about what is missing from it.
         case endless
     }
 
     private struct Listing {
         var cursor: ShardID?
+        var cursors: Set<ShardID> = []
         var listed: Set<ShardID> = []
-        var pages = 0
-        var startedAt: Duration
+        var begunAt: Duration
     }
 
-    private struct Search {
-        var attempts = 0
-        var due: Duration
+    /// A shard that has ended and has no known child.
+    private struct End {
+        let at: Duration
+        /// When its children are to be asked for; nil when listings alone are relied on.
+        var searchDue: Duration?
+        /// How many answers have shown no child.
+        var misses = 0
+        /// How many of them were whole listings.
+        var listings = 0
     }
 
     /// The pause between two listings, at least.
     package static let beat = Duration.seconds(30)
     /// The pause before a listing that somebody waits for: a child without its parent, an end without children.
     private static let urgentBeat = Duration.seconds(2)
-    /// How often the children of one shard are asked for before the listings alone are relied on.
-    private static let searchesMaximum = 10
+    /// How many answers without a child are enough, how many of them have to be listings, and over what time, to say that
+    /// a shard most likely has none.
+    private static let missesMaximum = 10
+    private static let listingsMinimum = 2
+    private static let lookingMinimum = Duration.seconds(10)
     /// How long after a shard's end listings are urgent because no child has shown up.
     private static let searchTimeMaximum = Duration.seconds(300)
     /// A listing of more pages (of 100 shards) than this is taken for one that never ends.
     private static let pagesMaximum = 10_000
 
     private var listing: Listing?
-    private var nextListing: Duration
-    private var searches: [ShardID: Search] = [:]
-    private var childless: [ShardID: Duration] = [:]
+    private var listingDue: Duration
+    /// Before this time no listing begins, however urgent it is: others need calls as well.
+    private var listingAllowed: Duration
     private var lastListingPages = 1
+    private var ends: [ShardID: End] = [:]
     private var refusesFilter = false
     private var lastWasSearch = false
     private var backoff: Backoff
@@ -57,49 +67,79 @@ package struct DiscoveryPlan: Sendable {
 
     /// A plan that begins with a listing at once.
     package init(at now: Duration, generator: SeededGenerator) {
-        nextListing = now
+        listingDue = now
+        listingAllowed = now
         backoff = Backoff(
             base: .milliseconds(100), maximum: .seconds(10), generator: generator)
     }
 
-    /// What to do now.
-    package func next(at now: Duration) -> Step {
+    /// What to do now: a call that is handed out is under way until it is answered or has failed.
+    package mutating func next(at now: Duration) -> Step {
         if now < blockedUntil { return .wait(until: blockedUntil) }
-        if let search = dueSearch(at: now), listing == nil || !lastWasSearch {
-            return .call(.children(of: search))
+        let search = nextSearch
+        if let search, search.due <= now, listing == nil || !lastWasSearch {
+            return .call(.children(of: search.id))
         }
         if let listing { return .call(.all(after: listing.cursor)) }
-        if nextListing <= now { return .call(.all(after: nil)) }
-        let nextSearch = searches.values.map(\.due).min() ?? nextListing
-        return .wait(until: min(nextListing, nextSearch))
+        let due = max(listingDue, listingAllowed)
+        if due <= now {
+            listing = Listing(begunAt: now)
+            return .call(.all(after: nil))
+        }
+        return .wait(until: search.map { min($0.due, due) } ?? due)
     }
 
-    /// The shard whose children are to be asked for: when more shards have ended than a listing has pages,
-    /// a listing is the cheaper way to find them.
-    private func dueSearch(at now: Duration) -> ShardID? {
-        guard !refusesFilter, searches.count <= max(8, lastListingPages) else { return nil }
-        return searches.filter { $0.value.due <= now }
-            .min { ($0.value.due, $0.key) < ($1.value.due, $1.key) }?.key
+    /// The shard whose children are to be asked for next; nil when more shards have ended than a listing has pages:
+    /// then a listing is the cheaper way to find them.
+    private var nextSearch: (due: Duration, id: ShardID)? {
+        guard !refusesFilter else { return nil }
+        var count = 0
+        var first: (due: Duration, id: ShardID)?
+        for (id, end) in ends {
+            guard let due = end.searchDue else { continue }
+            count += 1
+            if let first, first < (due, id) { continue }
+            first = (due, id)
+        }
+        return count <= max(8, lastListingPages) ? first : nil
     }
+
+    // MARK: What is looked for
 
     /// Looks for the children of a shard that has ended.
     package mutating func shardEnded(_ id: ShardID, at now: Duration) {
-        searches[id] = Search(due: now)
-        childless[id] = now
-        if refusesFilter || searches.count > max(8, lastListingPages) { hurry(at: now) }
+        ends[id] = End(at: now, searchDue: now)
+        if nextSearch == nil { hurry(at: now) }
     }
 
-    /// Stops looking for the children of a shard: they are known, or there will be none.
-    package mutating func settle(_ id: ShardID) {
-        searches[id] = nil
-        childless[id] = nil
+    /// Stops looking for the children of a shard: they are known.
+    package mutating func settle(_ id: ShardID) { ends[id] = nil }
+
+    /// The shards that have ended and have no known child, as long as that is new.
+    package var openEnds: [ShardID] { Array(ends.keys) }
+
+    /// Whether it is too early to say of some shard that it has no child.
+    package func isLookingForChildren(at now: Duration) -> Bool {
+        ends.keys.contains { isLookingForChildren(of: $0, at: now) }
     }
 
-    /// The shards that have ended and have no known child.
-    package var openEnds: [ShardID] { Array(childless.keys) }
+    /// Whether it is too early to say that a shard has no child.
+    package func isLookingForChildren(of id: ShardID, at now: Duration) -> Bool {
+        ends[id].map { end in
+            end.misses < Self.missesMaximum || end.listings < Self.listingsMinimum
+                || now - end.at < Self.lookingMinimum
+        } ?? false
+    }
 
-    /// Whether the children of a shard are still asked for by name.
-    package func isSearching(_ id: ShardID) -> Bool { searches[id] != nil }
+    /// Asks for listings soon, for as long as somebody waits for one.
+    package mutating func setUrgent(_ isWanted: Bool, at now: Duration) {
+        isUrgent = isWanted
+        if isWanted { hurry(at: now + Self.urgentBeat) }
+    }
+
+    private mutating func hurry(at time: Duration) { listingDue = min(listingDue, time) }
+
+    // MARK: Answers
 
     /// Takes in an answer.
     package mutating func answered(
@@ -109,20 +149,21 @@ package struct DiscoveryPlan: Sendable {
         switch selection {
         case .children(let id):
             lastWasSearch = true
-            retrySearch(of: id, at: now)
+            searchMissed(id, at: now)
             return .partial
-        case .all(let cursor):
+        case .all:
             lastWasSearch = false
-            var current = listing ?? Listing(startedAt: now)
+            guard var current = listing else { preconditionFailure("no listing is under way") }
             current.listed.formUnion(description.shards.map(\.id))
-            current.pages += 1
             guard let next = description.lastEvaluated else {
-                return end(current, at: now)
+                end(current, pages: current.cursors.count + 1, at: now)
+                return .whole(current.listed, begunAt: current.begunAt)
             }
-            // A cursor that does not move on would be asked for ever.
-            guard current.pages < Self.pagesMaximum, cursor.map({ $0 < next }) ?? true else {
+            // A cursor that comes again would be asked for ever.
+            guard current.cursors.insert(next).inserted, current.cursors.count < Self.pagesMaximum
+            else {
                 listing = nil
-                nextListing = now + Self.beat
+                listingDue = now + Self.beat
                 return .endless
             }
             current.cursor = next
@@ -139,42 +180,37 @@ package struct DiscoveryPlan: Sendable {
             lastWasSearch = true
             // Emulators and older endpoints don't know the filter. A listing finds children as well.
             if kind == .invalid { refusesFilter = true }
-            retrySearch(of: id, at: now)
+            searchMissed(id, at: now)
             hurry(at: now)
         }
         blockedUntil = now + (kind == .denied ? .seconds(30) : backoff.next())
     }
 
-    /// Asks for a listing soon; `isWanted` says whether somebody still waits for one.
-    package mutating func setUrgent(_ isWanted: Bool, at now: Duration) {
-        isUrgent = isWanted
-        if isWanted { nextListing = min(nextListing, now + Self.urgentBeat) }
-    }
-
-    private mutating func hurry(at now: Duration) { nextListing = min(nextListing, now) }
-
-    private mutating func end(_ current: Listing, at now: Duration) -> Outcome {
+    private mutating func end(_ current: Listing, pages: Int, at now: Duration) {
         listing = nil
-        lastListingPages = current.pages
-        childless = childless.filter { now - $0.value < Self.searchTimeMaximum }
-        let isUrgent = isUrgent || !childless.isEmpty
-        // At least three quarters of the budget stay free for others.
-        let rest = (now - current.startedAt) * 3
-        nextListing = now + max(rest, isUrgent ? Self.urgentBeat : Self.beat)
-        return .whole(current.listed)
+        lastListingPages = pages
+        for (id, var end) in ends where end.at < current.begunAt {
+            end.listings += 1
+            end.misses += 1
+            if end.misses >= Self.missesMaximum { end.searchDue = nil }
+            ends[id] = now - end.at < Self.searchTimeMaximum ? end : nil
+        }
+        // At least three quarters of the budget stay free for others; what an outage took is not charged.
+        listingAllowed = now + min((now - current.begunAt) * 3, .seconds(pages))
+        listingDue = now + (isUrgent || !ends.isEmpty ? Self.urgentBeat : Self.beat)
     }
 
     /// 50 ms, doubling to 1 s, 20 % more or less: the figures of AWS's own adapter.
-    private mutating func retrySearch(of id: ShardID, at now: Duration) {
-        guard var search = searches[id] else { return }
-        search.attempts += 1
-        guard search.attempts < Self.searchesMaximum, !refusesFilter else {
-            searches[id] = nil
+    private mutating func searchMissed(_ id: ShardID, at now: Duration) {
+        guard var end = ends[id] else { return }
+        end.misses += 1
+        if end.misses < Self.missesMaximum, !refusesFilter {
+            let pause = min(Duration.milliseconds(50 << min(end.misses - 1, 10)), .seconds(1))
+            end.searchDue = now + pause * Double.random(in: 0.8...1.2, using: &backoff.generator)
+        } else {
+            end.searchDue = nil
             hurry(at: now + Self.urgentBeat)
-            return
         }
-        let pause = min(Duration.milliseconds(50 << min(search.attempts - 1, 10)), .seconds(1))
-        search.due = now + pause * Double.random(in: 0.8...1.2, using: &backoff.generator)
-        searches[id] = search
+        ends[id] = end
     }
 }

@@ -75,7 +75,8 @@ package struct SystemFiles: FileSystem {
     }
 
     package func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]? {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        // Without O_NONBLOCK, a pipe in the file's place would be waited for.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             if errno == ENOENT { return nil }
             throw FileError(.openRead, path, errno: errno)

@@ -16,11 +16,11 @@ package enum Position: Hashable, Sendable {
     /// The whole shard is applied.
     case end
 
-    /// Whether reading has begun: such a shard never waits for its parent again.
+    /// Whether something is applied: such a shard never waits for its parent again.
     var hasBegun: Bool {
         switch self {
-        case .trimHorizon, .start: false
-        case .since, .after, .end: true
+        case .trimHorizon, .start, .since: false
+        case .after, .end: true
         }
     }
 }

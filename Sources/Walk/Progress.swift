@@ -9,11 +9,11 @@ package final class Progress: Sendable {
     /// What is known of one stream.
     package struct Stream: Sendable {
         /// The shards with their positions.
-        package var tree = ShardTree()
+        package var tree: ShardTree
         /// Losses that were noticed, the latest last.
         package fileprivate(set) var gaps: [Checkpoint.Gap] = []
         /// Whether the stream was switched off and everything in it is applied.
-        package var isDrained = false
+        package fileprivate(set) var isDrained = false
     }
 
     /// Counts since the process started.
@@ -28,9 +28,25 @@ package final class Progress: Sendable {
 
     private struct State {
         var streams: [StreamARN: Stream] = [:]
+        /// What was lost before a stream that has not begun yet.
+        var gapsBefore: [StreamARN: [Checkpoint.Gap]] = [:]
         var counts = Counts()
         var revision = 0
         var activity = 0
+
+        /// A stream that has not begun is no stream yet: remembered, it would begin without its start position.
+        mutating func visit<Result>(
+            _ stream: StreamARN, _ body: (inout Stream) -> Result
+        ) -> Result {
+            func open(_ known: inout Stream?) -> Result {
+                guard var stream = known.take() else {
+                    preconditionFailure("the stream has not begun")
+                }
+                defer { known = stream }
+                return body(&stream)
+            }
+            return open(&streams[stream])
+        }
     }
 
     private let name: String
@@ -55,21 +71,31 @@ package final class Progress: Sendable {
     /// The streams that anything is remembered of.
     package var streams: [StreamARN: Stream] { state.withLock { $0.streams } }
 
-    /// Changes what is remembered of a stream; a stream that is not known yet begins empty.
+    /// Begins a stream that nothing is known of.
+    package func begin(_ stream: StreamARN, with tree: ShardTree) {
+        state.withLock { state in
+            precondition(state.streams[stream] == nil, "\(stream) begins once")
+            state.revision += 1
+            let gaps = state.gapsBefore.removeValue(forKey: stream) ?? []
+            state.streams[stream] = Stream(tree: tree, gaps: gaps)
+        }
+    }
+
+    /// Changes what is remembered of a stream that has begun.
     package func update<Result: Sendable>(
         _ stream: StreamARN, _ body: (inout Stream) -> Result
     ) -> Result {
         state.withLock { state in
             state.revision += 1
-            return body(&state.streams[stream, default: Stream()])
+            return state.visit(stream, body)
         }
     }
 
-    /// Looks at a stream, or changes what nobody needs after a restart: nothing is to be saved for it.
+    /// Looks at a stream that has begun, or changes what nobody needs after a restart: nothing is to be saved for it.
     package func visit<Result: Sendable>(
         _ stream: StreamARN, _ body: (inout Stream) -> Result
     ) -> Result {
-        state.withLock { body(&$0.streams[stream, default: Stream()]) }
+        state.withLock { $0.visit(stream, body) }
     }
 
     /// Forgets a stream, so that it begins anew.
@@ -87,15 +113,18 @@ package final class Progress: Sendable {
     ) {
         state.withLock { state in
             state.revision += 1
-            state.streams[stream]?.tree.advance(shard, to: number, recordTime: recordTime)
+            state.visit(stream) { $0.tree.advance(shard, to: number, recordTime: recordTime) }
             state.counts.records += records
             state.counts.changes += changes
         }
     }
 
-    /// Notes that a page came without records; nothing of this is saved.
-    package func catchUp(_ stream: StreamARN, _ shard: ShardID) {
-        state.withLock { $0.streams[stream]?.tree.catchUp(shard) }
+    /// Notes that a page came without records, and says whether the shard is known to have ended; nothing of this is saved.
+    package func catchUp(_ stream: StreamARN, _ shard: ShardID) -> Bool {
+        visit(stream) { stream in
+            stream.tree.catchUp(shard)
+            return stream.tree.isClosed(shard)
+        }
     }
 
     /// Notes that a page was asked for and came.
@@ -107,11 +136,27 @@ package final class Progress: Sendable {
     /// A number that grows as long as the walk is alive.
     package var activity: Int { state.withLock { $0.activity } }
 
-    /// Notes a loss.
+    /// Notes a loss in a stream, or before its beginning.
     package func addGap(_ gap: Checkpoint.Gap, to stream: StreamARN) {
-        update(stream) { stream in
-            stream.gaps.append(gap)
-            stream.gaps.removeFirst(max(0, stream.gaps.count - Checkpoint.gapsMaximum))
+        func add(to gaps: inout [Checkpoint.Gap]) {
+            gaps.append(gap)
+            gaps.removeFirst(max(0, gaps.count - Checkpoint.gapsMaximum))
+        }
+        state.withLock { state in
+            state.revision += 1
+            guard state.streams[stream] != nil else {
+                return add(to: &state.gapsBefore[stream, default: []])
+            }
+            state.visit(stream) { add(to: &$0.gaps) }
+        }
+    }
+
+    /// Notes that nothing more is to be read from a stream, if it has begun.
+    package func drain(_ stream: StreamARN) {
+        state.withLock { state in
+            guard state.streams[stream] != nil else { return }
+            state.revision += 1
+            state.visit(stream) { $0.isDrained = true }
         }
     }
 
@@ -127,7 +172,8 @@ package final class Progress: Sendable {
         var checkpoint = Checkpoint(name: name, savedAt: time)
         for (arn, stream) in streams {
             checkpoint.streams[arn] = Checkpoint.Stream(
-                shards: stream.tree.memory, gaps: stream.gaps, isDrained: stream.isDrained)
+                beginning: stream.tree.beginning, shards: stream.tree.memory, gaps: stream.gaps,
+                isDrained: stream.isDrained)
         }
         return (checkpoint, revision)
     }

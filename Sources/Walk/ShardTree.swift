@@ -3,103 +3,132 @@ package import Records
 /// The shards of one stream with their lineage and positions: which may be read, and which are done.
 ///
 /// A shard may be read when its parent is done, or when there is no parent to wait for: it never had one, or the stream
-/// has trimmed it. DescribeStream is eventually consistent, so a parent that is not listed counts as trimmed only if it is
-/// old enough, or was missing from several whole listings.
+/// has trimmed it. DescribeStream is eventually consistent, so a parent that is not listed counts as trimmed only if its
+/// child is old enough, or if it was missing from several whole listings.
 package struct ShardTree: Sendable {
+    /// What is done about a shard.
+    package enum Phase: Sendable {
+        /// It waits for its parent.
+        case waiting
+        /// It may be read.
+        case ready
+        /// A walk of it is under way.
+        case reading
+        /// Its walk has stopped before its end: at a goal, or because somebody has to act.
+        case left
+        /// It is drained and applied, or was never wanted.
+        case done
+    }
+
     /// One shard as the walk knows it.
     package struct Node: Sendable {
         /// The shard as it was last listed.
         package fileprivate(set) var shard: Shard
         /// What is remembered of it over a restart.
         package fileprivate(set) var memory: Checkpoint.Shard
-        /// Whether a walk of it is under way.
-        package fileprivate(set) var isReading = false
+        /// What is done about it.
+        package fileprivate(set) var phase = Phase.waiting
         /// Whether the first iterator is to be opened at LATEST.
         package fileprivate(set) var opensAtLatest = false
         /// Whether nothing was left to read when it was last asked for a page.
         package fileprivate(set) var isCaughtUp = false
-        fileprivate var isListed: Bool
         fileprivate var listingsWithoutParent = 0
+        /// When the first of these was, in seconds since 1970.
+        fileprivate var parentMissedAt = 0.0
+
+        fileprivate init(_ shard: Shard, _ memory: Checkpoint.Shard) {
+            self.shard = shard
+            self.memory = memory
+        }
     }
 
-    /// What a shard brings when it is first seen.
+    /// What a shard brings that is seen for the first time after the beginning.
     package enum Discovery: Equatable, Sendable {
         /// It will be read.
         case found
         /// It was listed only after one of its children had begun, and can't be put before it any more.
         case tooLate
+        /// Like that, but all it holds is older than what is wanted.
+        case tooOld
     }
 
     /// How long finished shards are remembered, in seconds.
     ///
     /// The service lists shards for more than 24 hours; 26 hours were too short for others (artie-labs/reader#399).
     private static let finishedKept = 48.0 * 3_600
-    /// The age, in seconds, from which a parent that is not listed is taken for trimmed: retention and an hour.
-    private static let trimmedAge = 25.0 * 3_600
-    /// How many whole listings must miss a younger parent before its child goes on without it.
+    /// How long the service keeps a record, in seconds, at the least.
+    package static let retention = 24.0 * 3_600
+    /// What is added to the retention, or taken from it, where a clock or a lazy service might be off: an hour.
+    private static let margin = 3_600.0
+    /// How long after a shard's end, in seconds, it is news that no child is listed.
+    private static let recent = 300.0
+    /// How many whole listings must miss a parent, over how many seconds at the least, before a young child goes on
+    /// without it.
     private static let listingsToConfirm = 3
+    private static let secondsToConfirm = 10.0
 
     /// All shards that are known.
     package private(set) var nodes: [ShardID: Node] = [:]
+    /// When the stream was begun, and where.
+    package let beginning: Checkpoint.Beginning
     private var children: [ShardID: [ShardID]] = [:]
     private var waiting: Set<ShardID> = []
     private var ready: [ShardID] = []
 
-    /// A stream of which nothing is known yet.
-    package init() {}
-
     /// A stream as the checkpoint remembers it.
     package init(_ memory: Checkpoint.Stream) {
+        beginning = memory.beginning
         // In the order of their names, so that a simulation repeats itself.
-        for (id, shard) in memory.shards.sorted(by: { $0.key < $1.key }) {
+        let shards = memory.shards.sorted { $0.key < $1.key }
+        for (id, shard) in shards {
             var shard = shard
             // A restart is how a blocked shard is tried again.
             shard.blocked = nil
-            insert(Node(shard: Shard(id: id, parent: shard.parent), memory: shard, isListed: false))
+            insert(Node(Shard(id: id, parent: shard.parent), shard))
         }
-        for id in waiting.sorted() {
-            guard let parent = nodes[id]?.memory.parent, nodes[parent]?.memory.position == .end
-            else { continue }
-            waiting.remove(id)
-            ready.append(id)
-        }
+        for (id, _) in shards { settle(id) }
     }
 
-    // MARK: Learning
-
-    /// Takes in the first whole listing of a stream that nothing is remembered of.
+    /// A stream that nothing is remembered of, from its first whole listing.
     ///
     /// - Parameters:
     ///   - listing: every shard of the stream.
     ///   - start: where the stream is to be read from.
     ///   - time: now, in seconds since 1970.
-    package mutating func begin(_ listing: [Shard], at start: StartPosition, time: Double) {
-        precondition(nodes.isEmpty, "a stream begins once")
+    package init(_ listing: [Shard], at start: StartPosition, time: Double) {
+        beginning = Checkpoint.Beginning(
+            time: time,
+            leftOutBefore: start == .latest ? time - StartPosition.clockTolerance : nil,
+            newestShardTime: listing.compactMap(\.id.creationTime).max())
         let listed = Set(listing.map(\.id))
-        let parents = Set(listing.compactMap(\.parent))
+        let parents = Set(listing.compactMap(\.lineageParent))
         for shard in listing where nodes[shard.id] == nil {
             var memory = Checkpoint.Shard(position: .trimHorizon, parent: shard.lineageParent)
             var opensAtLatest = false
             switch start {
             case .trimHorizon:
-                // A start whose parent is still kept is still kept itself, and has to stay so until we come to it.
-                if let parent = memory.parent, listed.contains(parent), let start = shard.start {
-                    memory.position = .start(start)
-                }
+                // What is not trimmed yet has to stay so until we come to it.
+                let isWhole =
+                    shard.id.creationTime.map { time - $0 < Self.retention - Self.margin }
+                    ?? memory.parent.map(listed.contains) ?? false
+                if isWhole, let start = shard.start { memory.position = .start(start) }
             case .latest:
                 // A shard with a listed child is closed, even if its own page was too early to say so.
-                if shard.end != nil || parents.contains(shard.id) {
-                    memory.position = .end
-                    memory.finishedAt = time
-                } else {
-                    memory.position = .since(time - StartPosition.clockTolerance)
-                    opensAtLatest = true
-                }
+                opensAtLatest = shard.end == nil && !parents.contains(shard.id)
+                memory.position =
+                    opensAtLatest ? .since(time - StartPosition.clockTolerance) : .end
+                memory.finishedAt = opensAtLatest ? nil : time
             }
-            insert(
-                Node(shard: shard, memory: memory, opensAtLatest: opensAtLatest, isListed: true))
+            var node = Node(shard, memory)
+            node.opensAtLatest = opensAtLatest
+            insert(node)
+        }
+        for shard in listing {
+            if nodes[shard.id]?.opensAtLatest == true { open(shard.id) } else { settle(shard.id) }
         }
     }
+
+    // MARK: Learning
 
     /// Takes in shards of a later listing, and says what became of those that are new.
     package mutating func learn(
@@ -111,48 +140,96 @@ package struct ShardTree: Sendable {
                 update(shard)
                 continue
             }
-            let isTooLate = children[shard.id, default: []].contains { child in
-                nodes[child].map { $0.isReading || $0.memory.position.hasBegun } ?? false
-            }
             var memory = Checkpoint.Shard(position: .trimHorizon, parent: shard.lineageParent)
-            if isTooLate {
+            let begun = children[shard.id, default: []].filter { child in
+                nodes[child].map { node in
+                    node.memory.position.hasBegun || node.phase == .reading || node.phase == .ready
+                } ?? false
+            }
+            if begun.isEmpty {
+                memory.position = firstPosition(of: shard, time: time)
+            } else {
                 memory.position = .end
                 memory.finishedAt = time
-            } else if let parent = memory.parent, nodes[parent] != nil, let start = shard.start {
-                memory.position = .start(start)
             }
-            insert(Node(shard: shard, memory: memory, isListed: true))
-            news.append((shard, isTooLate ? .tooLate : .found))
+            insert(Node(shard, memory))
+            settle(shard.id)
+            news.append(
+                (
+                    shard,
+                    begun.isEmpty
+                        ? .found
+                        : begun.contains(where: isWanted(beforeChild:)) ? .tooLate : .tooOld
+                )
+            )
         }
         return news
     }
 
-    /// Draws the conclusions from a whole listing: shards that it did not hold, and parents that are gone.
-    package mutating func completeListing(_ listed: Set<ShardID>, time: Double) {
+    /// Draws the conclusions from a whole listing: shards to forget, and children whose parents are gone.
+    ///
+    /// - Returns: those that begin without a parent which held changes that were wanted.
+    package mutating func completeListing(
+        _ listed: Set<ShardID>, time: Double
+    ) -> [ShardID] {
         for (id, node) in nodes {
-            nodes[id]?.isListed = listed.contains(id)
-            if let finishedAt = node.memory.finishedAt, !listed.contains(id), !node.isReading,
+            guard let finishedAt = node.memory.finishedAt, !listed.contains(id),
                 time - finishedAt > Self.finishedKept
-            {
-                remove(id)
+            else { continue }
+            // A child that has nothing yet to be remembered by needs its parent to be.
+            let hasYoungChild = children[id, default: []].contains { child in
+                nodes[child].map { !$0.memory.position.hasBegun } ?? false
             }
+            if !hasYoungChild { remove(id) }
         }
-        for id in waiting {
-            guard let parent = nodes[id]?.memory.parent, nodes[parent] == nil else { continue }
-            nodes[id]?.listingsWithoutParent += 1
+        var bereft: [ShardID] = []
+        for id in waiting.filter(isOrphan).sorted() {
+            guard isTrimmed(parentOf: id, time: time) else { continue }
+            open(id)
+            if id.creationTime != nil, isWanted(beforeChild: id) { bereft.append(id) }
         }
-        admitOrphans(time: time)
+        return bereft
     }
 
     /// Whether a shard waits for a parent that no listing has shown yet, so that another listing is wanted soon.
-    package var hasOrphans: Bool {
-        waiting.contains { id in
-            nodes[id]?.memory.parent.map { nodes[$0] == nil } ?? false
-        }
-    }
+    package var hasOrphans: Bool { waiting.contains(where: isOrphan) }
 
     /// Whether a shard that continues `id` is known.
     package func hasChildren(_ id: ShardID) -> Bool { children[id] != nil }
+
+    /// Whether a shard is known to have ended, so that its pages come to an end.
+    package func isClosed(_ id: ShardID) -> Bool {
+        nodes[id]?.shard.end != nil || hasChildren(id)
+    }
+
+    /// Finished shards without a known child whose end is so new that a child may yet be listed, in the order of
+    /// their names.
+    package func recentEnds(time: Double) -> [ShardID] {
+        nodes.values.filter { node in
+            let age = node.memory.finishedAt.map { time - $0 } ?? .infinity
+            return age < Self.recent && !hasChildren(node.shard.id)
+        }.map(\.shard.id).sorted()
+    }
+
+    /// Whether a shard that is gone may have held records which were wanted and are not applied.
+    package func mayHoldMore(_ id: ShardID) -> Bool {
+        guard let node = nodes[id] else { return false }
+        return switch node.memory.position {
+        // Whatever was older than the horizon was never promised.
+        case .trimHorizon, .end: false
+        case .after(let last): last != node.shard.end
+        case .start, .since: true
+        }
+    }
+
+    /// Whether a shard waits behind one that was left before its end.
+    package func isHeldUp(_ id: ShardID) -> Bool {
+        var here = nodes[id]
+        while let node = here, node.phase == .waiting {
+            here = node.memory.parent.flatMap { nodes[$0] }
+        }
+        return here?.phase == .left
+    }
 
     // MARK: Reading
 
@@ -160,7 +237,7 @@ package struct ShardTree: Sendable {
     package mutating func takeReady() -> [Node] {
         defer { ready.removeAll() }
         return ready.compactMap { id in
-            nodes[id]?.isReading = true
+            nodes[id]?.phase = .reading
             return nodes[id]
         }
     }
@@ -170,7 +247,7 @@ package struct ShardTree: Sendable {
         _ id: ShardID, to number: SequenceNumber, recordTime: Double?
     ) {
         guard let node = nodes[id] else { preconditionFailure("\(id) is not walked") }
-        precondition(node.isReading, "\(id) moves without being read")
+        precondition(node.phase == .reading, "\(id) moves without being read")
         if case .after(let last) = node.memory.position {
             precondition(last < number, "\(id) goes back from \(last) to \(number)")
         }
@@ -184,18 +261,23 @@ package struct ShardTree: Sendable {
 
     /// Notes that a shard is drained and applied; its children may be read.
     package mutating func finish(_ id: ShardID, time: Double) {
-        precondition(nodes[id]?.isReading == true, "\(id) ends without being read")
-        nodes[id]?.isReading = false
+        precondition(nodes[id]?.phase == .reading, "\(id) ends without being read")
         nodes[id]?.isCaughtUp = true
         nodes[id]?.memory.position = .end
         nodes[id]?.memory.finishedAt = time
-        for child in children[id] ?? [] where waiting.remove(child) != nil { ready.append(child) }
+        settle(id)
     }
 
     /// Notes that the walk of a shard has stopped before its end, and why if somebody has to act.
     package mutating func leave(_ id: ShardID, blocked: String? = nil) {
-        nodes[id]?.isReading = false
+        nodes[id]?.phase = .left
         nodes[id]?.memory.blocked = blocked
+    }
+
+    /// Notes that a shard, which could not be read, is to be tried again.
+    package mutating func retry(_ id: ShardID) {
+        precondition(nodes[id]?.phase == .reading, "\(id) is tried again without being read")
+        open(id)
     }
 
     /// What is to be remembered of the shards.
@@ -203,51 +285,113 @@ package struct ShardTree: Sendable {
 
     // MARK: Lineage
 
+    private func isOrphan(_ id: ShardID) -> Bool {
+        nodes[id]?.memory.parent.map { nodes[$0] == nil } ?? false
+    }
+
     private mutating func insert(_ node: Node) {
+        var node = node
         let id = node.shard.id
+        if leadsBack(to: id, from: node.memory.parent) { node.memory.parent = nil }
         nodes[id] = node
         if let parent = node.memory.parent { children[parent, default: []].append(id) }
-        guard node.memory.position != .end else { return }
-        // The parent may come later in the same listing, so orphans wait until the listing is whole.
-        if node.memory.position.hasBegun || node.memory.parent == nil {
-            ready.append(id)
+    }
+
+    /// Finds a shard its phase, and frees its children if it is done.
+    private mutating func settle(_ id: ShardID) {
+        guard let node = nodes[id] else { return }
+        if node.memory.position == .end {
+            nodes[id]?.phase = .done
+            for child in children[id, default: []] where waiting.contains(child) { open(child) }
+        } else if waitsForParent(node) {
+            waiting.insert(id)
         } else {
-            if let parent = node.memory.parent, nodes[parent]?.memory.position == .end {
-                ready.append(id)
-            } else {
-                waiting.insert(id)
-            }
+            open(id)
         }
+    }
+
+    private func waitsForParent(_ node: Node) -> Bool {
+        guard let parent = node.memory.parent else { return false }
+        return switch node.memory.position {
+        // A parent that is not known may come later in the same listing, or in the next one.
+        case .trimHorizon, .start: nodes[parent]?.memory.position != .end
+        // What is left out of this shard is younger than any record of its parent's, but for the clocks.
+        case .since: nodes[parent].map { $0.memory.position != .end } ?? false
+        case .after, .end: false
+        }
+    }
+
+    /// Takes in that one more listing did not hold the parent of a shard, and says whether that is enough.
+    private mutating func isTrimmed(parentOf id: ShardID, time: Double) -> Bool {
+        guard var node = nodes[id] else { return false }
+        if node.listingsWithoutParent == 0 { node.parentMissedAt = time }
+        node.listingsWithoutParent += 1
+        nodes[id] = node
+        // A child is as old as the end of its parent.
+        let isOld = id.creationTime.map { time - $0 > Self.retention + Self.margin } ?? false
+        let isConfirmed =
+            node.listingsWithoutParent >= Self.listingsToConfirm
+            && time - node.parentMissedAt >= Self.secondsToConfirm
+        return isOld || isConfirmed
+    }
+
+    private mutating func open(_ id: ShardID) {
+        waiting.remove(id)
+        guard nodes[id]?.phase != .ready else { return }
+        nodes[id]?.phase = .ready
+        ready.append(id)
     }
 
     private mutating func update(_ shard: Shard) {
-        guard var known = nodes[shard.id] else { return }
+        guard let known = nodes[shard.id] else { return }
         // A page that is behind shows an end that is known already as missing.
-        known.shard = Shard(
+        nodes[shard.id]?.shard = Shard(
             id: shard.id, parent: known.memory.parent, start: shard.start ?? known.shard.start,
             end: shard.end ?? known.shard.end)
-        known.isListed = true
-        nodes[shard.id] = known
     }
 
     private mutating func remove(_ id: ShardID) {
-        guard let node = nodes.removeValue(forKey: id) else { return }
-        if let parent = node.memory.parent {
-            children[parent]?.removeAll { $0 == id }
-            if children[parent]?.isEmpty == true { children[parent] = nil }
+        guard let node = nodes.removeValue(forKey: id), let parent = node.memory.parent else {
+            return
         }
+        children[parent]?.removeAll { $0 == id }
+        if children[parent]?.isEmpty == true { children[parent] = nil }
     }
 
-    private mutating func admitOrphans(time: Double) {
-        for id in waiting.sorted() {
-            guard let node = nodes[id], let parent = node.memory.parent, nodes[parent] == nil
-            else { continue }
-            let isOld = parent.creationTime.map { time - $0 > Self.trimmedAge } ?? false
-            if isOld || node.listingsWithoutParent >= Self.listingsToConfirm {
-                waiting.remove(id)
-                ready.append(id)
-            }
+    /// Whether the lineage from `parent` upwards holds `id`: such shards would wait for each other for ever.
+    private func leadsBack(to id: ShardID, from parent: ShardID?) -> Bool {
+        var here = parent
+        while let ancestor = here {
+            if ancestor == id { return true }
+            here = nodes[ancestor]?.memory.parent
         }
+        return false
+    }
+
+    /// Where a shard is read from that was found after the beginning.
+    private func firstPosition(of shard: Shard, time: Double) -> Position {
+        // One that was missing from the first listing, and was there: nothing older than the beginning is wanted.
+        if let before = beginning.leftOutBefore, let newest = beginning.newestShardTime,
+            let created = shard.id.creationTime, created <= newest
+        {
+            return .since(before)
+        }
+        // We should have come to it in time: if its start is trimmed, something is lost.
+        let isOurs = shard.lineageParent.map { nodes[$0] != nil } ?? false
+        let isYoung = shard.id.creationTime.map { time - $0 < Self.retention - Self.margin }
+        guard let start = shard.start, isOurs || isYoung ?? false else { return .trimHorizon }
+        return .start(start)
+    }
+
+    /// Whether the parent of `child` held changes that the beginning asks for: a child is as old as its parent's end.
+    ///
+    /// The service's time is compared with the service's where that can be.
+    private func isWanted(beforeChild child: ShardID) -> Bool {
+        let first =
+            beginning.leftOutBefore == nil
+            ? beginning.time - Self.retention : beginning.newestShardTime
+        guard let first, let created = child.creationTime else { return true }
+        return first < created
     }
 }
 

@@ -1,71 +1,5 @@
-package import Logging
+import Logging
 package import Records
-
-/// What the walks of all shards share.
-package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
-    /// Where pages come from.
-    package let source: Stream
-    /// Where changes go to.
-    package let sink: Cache
-    /// The time.
-    package let clock: Clock
-    /// What has been applied.
-    package let progress: Progress
-    /// The bytes that pages may hold.
-    package let memory: ByteBudget
-    /// DescribeStream calls that may be made.
-    package let calls: CallBudget<Clock>
-    /// The pauses between polls that bring nothing.
-    package let idle: IdlePause
-    /// Where to write what happens.
-    package let logger: Logger
-    /// Where to write what fails again and again.
-    package let failures: FailureLog
-
-    /// The parts of a walk.
-    package init(
-        source: Stream, sink: Cache, clock: Clock, progress: Progress, memory: ByteBudget,
-        calls: CallBudget<Clock>, idle: IdlePause, logger: Logger
-    ) {
-        self.source = source
-        self.sink = sink
-        self.clock = clock
-        self.progress = progress
-        self.memory = memory
-        self.calls = calls
-        self.idle = idle
-        self.logger = logger
-        failures = FailureLog(logger)
-    }
-}
-
-/// The pause after a page without records: it doubles from the least to the most.
-package struct IdlePause: Equatable, Sendable {
-    /// The pause after the first empty page.
-    package let minimum: Duration
-    /// The longest pause.
-    package let maximum: Duration
-
-    /// Pauses between two bounds, which may be equal.
-    package init(minimum: Duration, maximum: Duration) {
-        precondition(.zero < minimum && minimum <= maximum)
-        self.minimum = minimum
-        self.maximum = maximum
-    }
-
-    /// The pause after so many empty pages in a row, 1 at least.
-    package func pause(afterEmptyPages count: Int) -> Duration {
-        min(maximum, minimum * (1 << min(count - 1, 16)))
-    }
-}
-
-/// How far a walk goes.
-package enum Goal: Equatable, Sendable {
-    /// On and on, until it is cancelled.
-    case follow
-    /// To the place where the stream stood at a time, in seconds since 1970.
-    case catchUp(to: Double)
-}
 
 /// Walks one shard from its position to its end: page, change set, cache, position, next page.
 ///
@@ -80,24 +14,52 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         case caughtUp
         /// The task was cancelled; what was applied is recorded.
         case cancelled
+        /// The stream says again and again that there is no such shard.
+        case gone
         /// The page can't be applied, or the shard can't be read, without somebody's help.
         case blocked(String)
     }
 
     private enum Arrival: Sendable {
-        case page(Page, ByteBudget.Reservation)
+        case page(Held)
         case gone
         case refused(String)
         case cancelled
+
+        /// Moves the page out, so that it goes when its user lets it go.
+        mutating func takePage() -> Held? {
+            guard case .page(let held) = self else { return nil }
+            self = .cancelled
+            return held
+        }
+    }
+
+    /// A page in memory, and the bytes that are set aside for it.
+    private struct Held: Sendable {
+        var page: Page
+        let reservation: ByteBudget.Reservation
+        /// Whether its iterator was not the one that the page before had named, nor one at LATEST.
+        let isReopened: Bool
+
+        /// The number and the time of the last record; nil where there is none.
+        var newest: (number: SequenceNumber, time: Double?)? {
+            guard let record = page.records.last else { return nil }
+            guard let number = page.sequenceNumber(of: record) else {
+                preconditionFailure("a decoded page has numbers that can be read")
+            }
+            return (number, record.creationTime)
+        }
     }
 
     /// How many empty pages in a row say that an open shard has nothing more.
     ///
     /// An empty page alone does not: about 5 calls walk through a stretch without records.
     private static var emptyPagesAtHead: Int { 10 }
-    /// The size that a first page is expected to have, and the bounds of what later ones are.
+    /// The bounds of the size that a page is expected to have.
+    ///
+    /// After a page that came a moment ago the next one is about as large; a first page, and one after an outage,
+    /// may be as large as they get.
     private static var expectedBytes: ClosedRange<Int> { 64 << 10...2 << 20 }
-
     /// How often a shard may be refused, or not be found, before it is believed.
     private static var refusalsMaximum: Int { 3 }
 
@@ -126,53 +88,88 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     /// The walk goes on after `start`, which is how far the shard has been applied. With `atLatest` the first
     /// iterator begins at LATEST, and `start` holds the time of that moment.
     package func run(from start: Position, atLatest: Bool) async -> Outcome {
-        var leftOutBefore: Double? = if case .since(let time) = start { time } else { nil }
+        if !atLatest { noteWhatIsTooOld(start) }
         var position = start
+        var isFromLatest = atLatest
         var emptyPages = 0
-        var arrival = await fetch(nil, after: start, atLatest: atLatest, expecting: 0)
+        var arrival = await fetch(
+            nil, after: start, atLatest: atLatest, expecting: Self.expectedBytes.upperBound)
         while true {
-            guard case .page(let page, let reservation) = arrival else {
-                return end(of: arrival, at: position)
-            }
-            let kept = leftOutBefore.map(page.droppingRecords(before:)) ?? page
-            guard let newest = kept.records.last else {
-                emptyPages = page.records.isEmpty ? emptyPages + 1 : 0
-                if page.records.isEmpty { parts.progress.catchUp(stream, shard.id) }
-                guard let next = page.next else { return .ended }
-                if goal != .follow, emptyPages >= Self.emptyPagesAtHead { return .caughtUp }
-                reservation.settle(at: 0)
-                if emptyPages > 0 { await parts.clock.sleep(for: pause(after: emptyPages)) }
-                arrival = await fetch(next, after: position, expecting: 0)
+            var held = arrival.takePage()
+            guard let isReopened = held?.isReopened else { return end(of: arrival) }
+            if isReopened { isFromLatest = false }
+            emptyPages = held?.page.records.isEmpty == true ? emptyPages + 1 : 0
+            keepWanted(of: &held, after: position, isFromLatest: isFromLatest)
+            let (next, bytes) = (held?.page.next, held?.page.bytes.count ?? 0)
+            guard let newest = held?.newest else {
+                held = nil
+                guard let next else { return .ended }
+                if await rest(afterEmptyPages: emptyPages) { return .caughtUp }
+                arrival = await fetch(next, after: position, expecting: bytes)
                 continue
             }
-            guard let number = page.sequenceNumber(of: newest) else {
-                return .blocked("a record of the page has no sequence number that can be read")
-            }
-            emptyPages = 0
-            leftOutBefore = nil
-            position = .after(number)
+            let reached = Position.after(newest.number)
+            position = reached
+            guard let next else { return await apply(&held, upTo: newest.number) ?? .ended }
             // The next page is on its way while this one is applied; leaving the scope ends it.
-            async let ahead = fetchAhead(page, after: position)
-            if let outcome = await apply(kept, upTo: number) { return outcome }
-            guard page.next != nil else { return .ended }
-            if case .catchUp(let time) = goal, let made = newest.creationTime, made > time {
+            async let ahead = fetch(next, after: reached, expecting: bytes)
+            if let outcome = await apply(&held, upTo: newest.number) { return outcome }
+            if case .catchUp(let time) = goal, let made = newest.time, made > time {
                 return .caughtUp
             }
             arrival = await ahead
         }
     }
 
-    /// Maps and applies a page and records it; nil when it is applied, else how the walk ends.
-    private func apply(_ page: Page, upTo number: SequenceNumber) async -> Outcome? {
+    /// Pauses after a page that brought nothing, or returns true when the shard is caught up with.
+    private func rest(afterEmptyPages count: Int) async -> Bool {
+        // Records that were left out are no sign of having nothing to do.
+        guard count > 0 else { return false }
+        let isClosed = parts.progress.catchUp(stream, shard.id)
+        if goal != .follow, !isClosed, count >= Self.emptyPagesAtHead { return true }
+        // What has ended, or is only to be caught up with, is not worth waiting for.
+        let isHurried = isClosed || goal != .follow
+        await parts.clock.sleep(for: parts.idle.pause(afterEmptyPages: isHurried ? 1 : count))
+        return false
+    }
+
+    /// Leaves out of a page what is applied already, and what was made before the time that the position holds.
+    private func keepWanted(of held: inout Held?, after position: Position, isFromLatest: Bool) {
+        guard let page = held?.page else { return }
+        switch position {
+        case .since(let time) where !isFromLatest:
+            held?.page = page.droppingRecords(before: time)
+        case .after(let last):
+            // Other servers than AWS's may repeat the record that a position names.
+            let isRepeated = [page.records.first, page.records.last].contains { record in
+                record.flatMap(page.sequenceNumber).map { $0 <= last } ?? false
+            }
+            guard isRepeated else { return }
+            held?.page = Page(
+                bytes: page.bytes,
+                records: page.records.filter { record in
+                    page.sequenceNumber(of: record).map { last < $0 } ?? true
+                }, next: page.next)
+        case .since, .trimHorizon, .start, .end: break
+        }
+    }
+
+    /// Maps and applies a page, records it and lets it go; nil when it is applied, else how the walk ends.
+    private func apply(
+        _ held: inout Held?, upTo number: SequenceNumber
+    ) async -> Outcome? {
+        // Whoever waits for the next page must not hold this one: its bytes may be what the next one waits for.
+        defer { held = nil }
+        guard let page = held?.page else { preconditionFailure("there is no page to apply") }
         let changes: ChangeSet
         do throws(MappingFailure) {
             changes = try mapping.changes(in: page)
         } catch {
             return .blocked("a record can't be mapped: \(error)")
         }
-        var backoff = Backoff(
-            base: .milliseconds(100), maximum: .seconds(5), generator: SeededGenerator(seed: seed))
+        var backoff = newBackoff
         while true {
+            parts.progress.noteActivity()
             do throws(SinkError) {
                 try await parts.sink.apply(changes)
                 parts.progress.advance(
@@ -189,11 +186,6 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         }
     }
 
-    private func fetchAhead(_ page: Page, after position: Position) async -> Arrival {
-        guard let next = page.next else { return .cancelled }
-        return await fetch(next, after: position, expecting: page.bytes.count)
-    }
-
     /// Gets the page at an iterator, or at a new one, and does not give up on what may pass.
     ///
     /// A new iterator begins after what was `received` last, or at LATEST if that is asked for; `bytes` is the size of
@@ -204,47 +196,60 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     ) async -> Arrival {
         var iterator = known
         var opening: IteratorStart = atLatest ? .latest : IteratorStart(received)
-        var backoff = Backoff(
-            base: .milliseconds(100), maximum: .seconds(5), generator: SeededGenerator(seed: seed))
+        var isReopened = known == nil && !atLatest
+        var expected = bytes
+        var backoff = newBackoff
         var refusals = 0
+        var isGapNoted = false
         while !Task.isCancelled {
+            parts.progress.noteActivity()
             do throws(SourceError) {
                 let here =
                     if let iterator { iterator } else {
                         try await parts.source.shardIterator(stream, shard.id, opening)
                     }
                 iterator = here
-                let expected = min(
-                    max(bytes, Self.expectedBytes.lowerBound), Self.expectedBytes.upperBound)
-                guard let reservation = await parts.memory.reserve(expected) else { break }
+                guard
+                    let reservation = await parts.memory.reserve(
+                        expected.clamped(to: Self.expectedBytes))
+                else { break }
                 let page = try await parts.source.page(at: here)
                 reservation.settle(at: page.bytes.count)
                 parts.progress.countPage()
-                return .page(page, reservation)
+                return .page(Held(page: page, reservation: reservation, isReopened: isReopened))
             } catch {
                 if Task.isCancelled { break }
                 let verdict = Verdict(on: error)
                 note(error.kind.rawValue, of: "stream", error, verdict)
+                expected = Self.expectedBytes.upperBound
                 switch verdict {
                 case .retry, .retryLater, .retrySlowly: break
-                case .reopen: (iterator, opening) = (nil, IteratorStart(received))
+                case .reopen: iterator = nil
                 case .trimmed:
                     iterator = nil
-                    if opening != .trimHorizon {
+                    if received != .trimHorizon, !isGapNoted {
+                        isGapNoted = true
                         addGap("records were trimmed before they were read")
                     }
+                    if opening == .trimHorizon { refusals += 1 }
+                    if refusals == Self.refusalsMaximum { return .gone }
                     opening = .trimHorizon
                 case .gone, .block:
-                    refusals += 1
                     iterator = nil
                     // Servers that are not AWS's may not take a shard's start for a position.
                     if verdict == .block, case .at = opening {
                         opening = .trimHorizon
-                    } else if refusals == Self.refusalsMaximum {
-                        return verdict == .gone ? .gone : .refused("\(error)")
-                    } else {
-                        opening = IteratorStart(received)
+                        break
                     }
+                    refusals += 1
+                    if refusals == Self.refusalsMaximum {
+                        return verdict == .gone ? .gone : .refused("\(error)")
+                    }
+                }
+                if iterator == nil {
+                    // What came since the first attempt would be skipped by a second one at LATEST.
+                    isReopened = true
+                    if opening == .latest { opening = IteratorStart(received) }
                 }
                 await parts.clock.sleep(for: verdict.pause(&backoff))
             }
@@ -252,36 +257,31 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         return .cancelled
     }
 
-    /// What a walk ends with that got no more page, having applied everything up to `position`.
-    private func end(of arrival: Arrival, at position: Position) -> Outcome {
+    /// What a walk ends with that got no more page.
+    private func end(of arrival: Arrival) -> Outcome {
         switch arrival {
         case .page: preconditionFailure("a page is no end")
-        case .cancelled: return .cancelled
-        case .refused(let reason): return .blocked("the stream can't be read: \(reason)")
-        case .gone:
-            switch position {
-            // Whatever was older than the horizon was never promised.
-            case .trimHorizon: break
-            case .after(let last) where last == shard.end: break
-            default: addGap("the shard is gone; what it held after this position is not known")
-            }
-            return .ended
+        case .cancelled: .cancelled
+        case .refused(let reason): .blocked("the stream can't be read: \(reason)")
+        case .gone: .gone
         }
     }
 
-    private func pause(after emptyPages: Int) -> Duration {
-        // A shard that has ended, or that is only to be caught up with, is not worth waiting for.
-        shard.end != nil || goal != .follow
-            ? parts.idle.minimum : parts.idle.pause(afterEmptyPages: emptyPages)
+    private var newBackoff: Backoff {
+        Backoff(
+            base: .milliseconds(100), maximum: .seconds(5), generator: SeededGenerator(seed: seed))
+    }
+
+    /// Notes a loss that no answer will tell of: at the horizon, what is trimmed is passed over in silence.
+    private func noteWhatIsTooOld(_ start: Position) {
+        guard case .since(let time) = start, parts.clock.time - time > ShardTree.retention else {
+            return
+        }
+        addGap("the shard was not read for more than 24 hours; what is trimmed by now is lost")
     }
 
     private func addGap(_ reason: String) {
-        parts.progress.addGap(
-            Checkpoint.Gap(shard: shard.id, reason: reason, noticedAt: parts.clock.time),
-            to: stream)
-        parts.logger.error(
-            "gap: changes are lost; replay or refill the cache to be sure of it",
-            metadata: ["stream": "\(stream)", "shard": "\(shard.id)", "reason": "\(reason)"])
+        parts.addGap(to: stream, shard.id, reason)
     }
 
     private func note(
@@ -294,6 +294,12 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 ? "\(side) denied; somebody has to act, trying again every half minute"
                 : "\(side) failed; trying again",
             ["shard": "\(shard.id)", "error": "\(error)"])
+    }
+}
+
+extension Int {
+    fileprivate func clamped(to range: ClosedRange<Int>) -> Int {
+        Swift.min(Swift.max(self, range.lowerBound), range.upperBound)
     }
 }
 

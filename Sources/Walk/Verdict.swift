@@ -40,7 +40,7 @@ package enum Verdict: Equatable, Sendable {
     }
 
     /// How long to wait before going on.
-    func pause(_ backoff: inout Backoff) -> Duration {
+    package func pause(_ backoff: inout Backoff) -> Duration {
         switch self {
         case .retryLater: backoff.next() + .milliseconds(500)
         case .retrySlowly: backoff.next() + .seconds(30)

@@ -5,10 +5,13 @@ package import Records
 package enum WalkError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The stream does not exist, or no more.
     case streamGone(String)
+    /// The service does not take the stream's name.
+    case refused(String)
 
     package var description: String {
         switch self {
         case .streamGone(let reason): "the stream is gone: \(reason)"
+        case .refused(let reason): "the stream can't be read: \(reason)"
         }
     }
 }
@@ -83,19 +86,22 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var isNew: Bool
         var generator: SeededGenerator
         var firstListing: [Shard] = []
-        var status = StreamStatus.enabled
+        /// Whether the last whole listing said that the stream is switched off, so that no shard will begin any more.
+        var isDisabled = false
         var isListed = false
         var isCalling = false
         var timer: Duration?
-        /// The shards that the goal waits for, once they are known.
-        var awaited: Set<ShardID> = []
-        /// Those of them that had ended already: their children are as old as they are, and are waited for too.
-        var closed: Set<ShardID> = []
+        /// How often in a row the service said that there is no such stream, or that it is none.
+        var refusals = 0
+        /// What the goal waits for, once the shards are known.
+        var catchUp: CatchUp?
         var blocked = 0
-
-        /// Whether the stream is switched off, so that no shard will have another child.
-        var isClosing: Bool { status == .disabling || status == .disabled }
+        /// When shards were not found, until a later listing has its say.
+        var missing: [ShardID: Duration] = [:]
     }
+
+    /// How often a stream may be refused before that is believed.
+    private static var refusalsMaximum: Int { 3 }
 
     // MARK: Doing
 
@@ -128,6 +134,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             walk.isCalling = true
             group.addTask {
                 await parts.calls.take()
+                parts.progress.noteActivity()
                 do throws(SourceError) {
                     return .described(
                         selection,
@@ -160,22 +167,29 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             handle(outcome, of: id, &walk)
         case .described(let selection, .success(let description)):
             walk.isCalling = false
+            walk.refusals = 0
             learn(description, from: selection, &walk)
         case .described(let selection, .failure(let error)):
             walk.isCalling = false
-            if error.kind == .notFound, case .all = selection {
-                return .failure(.streamGone("\(error)"))
-            }
-            if error.kind != .cancelled {
-                walk.plan.failed(selection, as: error.kind, at: parts.clock.uptime)
-                parts.failures.note(
-                    "discovery/\(error.kind.rawValue)",
-                    level: error.kind == .denied ? .error : .warning, at: parts.clock.uptime,
-                    "looking for shards failed; trying again",
-                    ["stream": "\(stream)", "error": "\(error)"])
-            }
+            if let refusal = refusal(error, of: selection, &walk) { return .failure(refusal) }
         }
         return ending(walk).map(Result.success)
+    }
+
+    private func refusal(
+        _ error: SourceError, of selection: ShardSelection, _ walk: inout Coordination
+    ) -> WalkError? {
+        guard !Task.isCancelled else { return nil }
+        walk.plan.failed(selection, as: error.kind, at: parts.clock.uptime)
+        parts.failures.note(
+            "discovery/\(error.kind.rawValue)",
+            level: error.kind == .denied ? .error : .warning, at: parts.clock.uptime,
+            "looking for shards failed; trying again",
+            ["stream": "\(stream)", "error": "\(error)"])
+        guard case .all = selection, [.notFound, .invalid].contains(error.kind) else { return nil }
+        walk.refusals += 1
+        guard walk.refusals == Self.refusalsMaximum else { return nil }
+        return error.kind == .notFound ? .streamGone("\(error)") : .refused("\(error)")
     }
 
     private func handle(
@@ -183,18 +197,11 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         _ walk: inout Coordination
     ) {
         switch outcome {
-        case .ended:
-            let hasChildren = parts.progress.update(stream) { stream in
-                stream.tree.finish(id, time: parts.clock.time)
-                return stream.tree.hasChildren(id)
-            }
-            if !hasChildren, !walk.isClosing { walk.plan.shardEnded(id, at: parts.clock.uptime) }
-            parts.logger.info(
-                "shard closed", metadata: ["shard": "\(id)", "table": "\(stream.table)"])
-            walk.awaited.remove(id)
+        case .ended: finish(id, &walk)
+        case .gone: walk.missing[id] = parts.clock.uptime
         case .caughtUp:
             parts.progress.update(stream) { $0.tree.leave(id) }
-            walk.awaited.remove(id)
+            walk.catchUp?.left(id)
         case .cancelled:
             parts.progress.update(stream) { $0.tree.leave(id) }
         case .blocked(let reason):
@@ -204,18 +211,25 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                 metadata: [
                     "stream": "\(stream)", "shard": "\(id)", "reason": "\(reason)",
                 ])
-            walk.awaited.remove(id)
+            walk.catchUp?.left(id)
             walk.blocked += 1
         }
+        settle(&walk)
+    }
+
+    private func finish(_ id: ShardID, _ walk: inout Coordination) {
+        parts.progress.update(stream) { $0.tree.finish(id, time: parts.clock.time) }
+        walk.plan.shardEnded(id, at: parts.clock.uptime)
+        walk.catchUp?.left(id)
+        parts.logger.info(
+            "shard closed", metadata: ["shard": "\(id)", "table": "\(stream.table)"])
     }
 
     private func learn(
         _ description: StreamDescription, from selection: ShardSelection,
         _ walk: inout Coordination
     ) {
-        let now = parts.clock.uptime
-        walk.status = description.status
-        let outcome = walk.plan.answered(selection, with: description, at: now)
+        let outcome = walk.plan.answered(selection, with: description, at: parts.clock.uptime)
         if walk.isNew {
             walk.firstListing += description.shards
         } else {
@@ -228,36 +242,28 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                 "the list of shards did not come to an end; it is asked for again",
                 metadata: ["stream": "\(stream)"])
             walk.firstListing = []
-        case .whole(let listed):
-            begin(&walk)
-            if !walk.isNew {
-                parts.progress.update(stream) { stream in
-                    stream.tree.completeListing(listed, time: parts.clock.time)
-                }
-                expect(&walk)
-                walk.isListed = true
-            }
+        case .whole(let listed, let begunAt):
+            begin(description.status, &walk)
+            guard !walk.isNew else { break }
+            walk.isDisabled = description.status == .disabled
+            complete(listed, begunAt: begunAt, &walk)
         }
-        settle(&walk, at: now)
+        settle(&walk)
     }
 
     /// Begins a stream that nothing is remembered of, once its shards are known.
-    private func begin(_ walk: inout Coordination) {
+    private func begin(_ status: StreamStatus, _ walk: inout Coordination) {
+        defer { walk.firstListing = [] }
         // While a stream is being switched on, no shards are listed yet.
-        guard walk.isNew, walk.status != .enabling else {
-            walk.firstListing = []
-            return
-        }
-        let listing = walk.firstListing
-        parts.progress.update(stream) { stream in
-            stream.tree.begin(listing, at: start, time: parts.clock.time)
-        }
-        walk.firstListing = []
+        guard walk.isNew, status != .enabling else { return }
+        let tree = ShardTree(walk.firstListing, at: start, time: parts.clock.time)
+        parts.progress.begin(stream, with: tree)
         walk.isNew = false
         parts.logger.info(
             "stream opened",
             metadata: [
-                "stream": "\(stream)", "start": "\(start.rawValue)", "shards": "\(listing.count)",
+                "stream": "\(stream)", "start": "\(start.rawValue)",
+                "shards": "\(walk.firstListing.count)",
             ])
     }
 
@@ -265,56 +271,84 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         let news = parts.progress.update(stream) { stream in
             stream.tree.learn(shards, time: parts.clock.time)
         }
-        for (shard, _) in news {
-            guard let parent = shard.parent, walk.closed.contains(parent) else { continue }
-            walk.awaited.insert(shard.id)
-        }
-        for (shard, discovery) in news where discovery == .tooLate {
-            parts.progress.addGap(
-                Checkpoint.Gap(
-                    shard: shard.id, reason: "the shard was listed after its child had begun",
-                    noticedAt: parts.clock.time), to: stream)
-            parts.logger.error(
-                "gap: a shard was listed after its child had begun and is not read",
-                metadata: ["stream": "\(stream)", "shard": "\(shard.id)"])
-        }
-    }
-
-    /// Notes which shards the goal waits for, at the first whole listing.
-    private func expect(_ walk: inout Coordination) {
-        guard goal != .follow, !walk.isListed else { return }
-        let open = parts.progress.visit(stream) { stream in
-            stream.tree.nodes.values.filter { node in
-                node.memory.position != .end && node.memory.blocked == nil
+        for (shard, discovery) in news {
+            switch discovery {
+            case .found: walk.catchUp?.found(shard)
+            case .tooOld: break
+            case .tooLate:
+                parts.addGap(
+                    to: stream, shard.id,
+                    "the shard was listed after its child had begun, and is not read")
             }
         }
-        walk.awaited = Set(open.map(\.shard.id))
-        walk.closed = Set(open.lazy.map(\.shard).filter { $0.end != nil }.map(\.id))
     }
 
-    private func settle(_ walk: inout Coordination, at now: Duration) {
-        let ends = walk.plan.openEnds
-        let (found, hasOrphans) = parts.progress.visit(stream) { stream in
-            (ends.filter(stream.tree.hasChildren), stream.tree.hasOrphans)
+    /// Draws the conclusions from a whole listing.
+    private func complete(
+        _ listed: Set<ShardID>, begunAt: Duration, _ walk: inout Coordination
+    ) {
+        let bereft = parts.progress.update(stream) { stream in
+            stream.tree.completeListing(listed, time: parts.clock.time)
         }
-        for id in walk.isClosing ? ends : found { walk.plan.settle(id) }
-        walk.plan.setUrgent(hasOrphans || walk.isNew, at: now)
+        for id in bereft {
+            parts.addGap(
+                to: stream, id, "the shard before this one is not listed, and was never read")
+        }
+        for (id, time) in walk.missing.sorted(by: { $0.key < $1.key }) where time < begunAt {
+            walk.missing[id] = nil
+            confirmMissing(id, isListed: listed.contains(id), &walk)
+        }
+        guard !walk.isListed else { return }
+        walk.isListed = true
+        let recent = parts.progress.visit(stream) { stream in
+            if goal != .follow { walk.catchUp = CatchUp(stream.tree) }
+            return stream.tree.recentEnds(time: parts.clock.time)
+        }
+        for id in recent { walk.plan.shardEnded(id, at: parts.clock.uptime) }
+    }
+
+    /// Ends a shard that can't be found while its stream can, unless the stream lists it as open: such a shard
+    /// can't have aged out, and is tried again.
+    private func confirmMissing(_ id: ShardID, isListed: Bool, _ walk: inout Coordination) {
+        let isLost = parts.progress.update(stream) { stream in
+            if isListed, !stream.tree.isClosed(id) {
+                stream.tree.retry(id)
+                return nil as Bool?
+            }
+            return stream.tree.mayHoldMore(id)
+        }
+        guard let isLost else { return }
+        if isLost {
+            parts.addGap(
+                to: stream, id, "the shard is gone; what it held after its position is not known")
+        }
+        finish(id, &walk)
+    }
+
+    /// Tells the plan what is known by now, and what is waited for.
+    private func settle(_ walk: inout Coordination) {
+        let now = parts.clock.uptime
+        guard !walk.isNew else { return walk.plan.setUrgent(true, at: now) }
+        let (found, hasOrphans) = parts.progress.visit(stream) { stream in
+            (walk.plan.openEnds.filter(stream.tree.hasChildren), stream.tree.hasOrphans)
+        }
+        for id in found { walk.plan.settle(id) }
+        walk.plan.setUrgent(hasOrphans || !walk.missing.isEmpty, at: now)
     }
 
     /// Whether there is nothing left to do.
     private func ending(_ walk: Coordination) -> Ending? {
         guard walk.isListed else { return nil }
-        if goal != .follow, walk.awaited.isEmpty,
-            !walk.closed.contains(where: walk.plan.isSearching)
-        {
-            return .caughtUp(blocked: walk.blocked)
+        let now = parts.clock.uptime
+        let (isCaughtUp, isDone) = parts.progress.visit(stream) { stream in
+            (
+                walk.catchUp?.isReached(in: stream.tree, by: walk.plan, at: now) ?? false,
+                walk.isDisabled && stream.tree.nodes.values.allSatisfy { $0.phase == .done }
+            )
         }
-        guard walk.status == .disabled else { return nil }
-        let isDrained = parts.progress.visit(stream) { stream in
-            stream.tree.nodes.values.allSatisfy { $0.memory.position == .end }
-        }
-        guard isDrained else { return nil }
-        parts.progress.update(stream) { $0.isDrained = true }
+        if isCaughtUp { return .caughtUp(blocked: walk.blocked) }
+        guard isDone, !walk.plan.isLookingForChildren(at: now) else { return nil }
+        parts.progress.drain(stream)
         return .drained
     }
 }

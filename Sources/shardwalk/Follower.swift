@@ -60,10 +60,13 @@ struct Follower: Sendable {
             case .success: break
             case .failure(let error): noteGone(older, error)
             }
-            addSwitchGap(to: target.arn)
         }
         var arn = target.arn
         var start = target.stream.start
+        if !parts.progress.knows(arn), followsAnother(arn) {
+            addSwitchGap(to: arn)
+            start = .trimHorizon
+        }
         while true {
             switch await walk(arn, from: start) {
             case .success(.cancelled): return .interrupted
@@ -110,6 +113,11 @@ struct Follower: Sendable {
             .map(\.key).sorted { $0.label < $1.label }
     }
 
+    /// Whether an older stream of the table was followed, so that this one goes on with what that one left.
+    private func followsAnother(_ arn: StreamARN) -> Bool {
+        parts.progress.streams.keys.contains { $0.table == arn.table && $0.label < arn.label }
+    }
+
     /// Waits until the table has another stream; nil when the task is cancelled.
     private func nextStream(after arn: StreamARN) async -> StreamARN? {
         while !Task.isCancelled {
@@ -129,7 +137,7 @@ struct Follower: Sendable {
     }
 
     private func noteGone(_ arn: StreamARN, _ error: WalkError) {
-        parts.progress.update(arn) { $0.isDrained = true }
+        parts.progress.drain(arn)
         parts.logger.error("\(error)", metadata: ["stream": "\(arn)"])
     }
 
