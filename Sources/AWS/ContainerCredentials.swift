@@ -8,6 +8,8 @@ package struct ContainerEndpoint: Hashable, Sendable {
     package let url: String
     /// What goes into the header `Authorization` as it is.
     let authorization: Authorization
+    /// How long one request may take.
+    var timeout = Duration.seconds(2)
 
     /// Where the token for the endpoint is.
     enum Authorization: Hashable {
@@ -86,8 +88,8 @@ extension ContainerEndpoint {
         var request = HTTPRequest(
             method: "GET", url: url, headers: [("accept", "application/json")])
         if let token = try token() { request.headers.append(("authorization", token)) }
-        request.connectTimeout = .seconds(2)
-        request.timeout = .seconds(2)
+        request.connectTimeout = timeout
+        request.timeout = timeout
         request.bodyLimit = IssuedKeys.largest
         request.bypassesProxy = true
         let response: HTTPResponse

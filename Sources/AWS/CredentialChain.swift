@@ -10,6 +10,8 @@ package struct CredentialChain: Sendable {
     private let http: HTTPClient
     private let clock: ServerClock
     private let metadata: InstanceMetadata
+    /// The region of STS where the settings name none: that of a stream's name, or the instance's.
+    package var fallbackRegion: String?
 
     /// A chain for one environment.
     package init(
@@ -99,12 +101,13 @@ package struct CredentialChain: Sendable {
     private func tokenService(
         _ settings: AWSSettings
     ) throws(CredentialError) -> SecurityTokenService {
-        let standard = settings.region.flatMap { region in
+        let known = settings.region ?? fallbackRegion
+        let standard = known.flatMap { region in
             Endpoint.url(
                 of: .tokens, region: region, fips: settings.usesFIPS,
                 dualStack: settings.usesDualStack)
         }
-        guard let region = settings.region, let url = settings.stsEndpoint ?? standard else {
+        guard let region = known, let url = settings.stsEndpoint ?? standard else {
             throw CredentialError(
                 .misconfigured, "a role can only be assumed where a region is known",
                 remedy: "set aws.region, AWS_REGION, or region in the profile")

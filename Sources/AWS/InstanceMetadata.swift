@@ -1,5 +1,5 @@
 import FoundationEssentials
-package import Logging
+import Logging
 
 /// Where the instance metadata service of EC2 is asked, and how patiently.
 package struct InstanceMetadataEndpoint: Hashable, Sendable {
@@ -71,7 +71,7 @@ package struct InstanceMetadataEndpoint: Hashable, Sendable {
 /// The state it guards: the session token, which every question must carry. The first version of the service,
 /// without a token, is not spoken: what it would bring can be had by any request that a program is tricked into.
 /// Source: Amazon EC2 User Guide, "Use the Instance Metadata Service".
-package actor InstanceMetadata {
+actor InstanceMetadata {
     private let http: HTTPClient
     private let clock: ServerClock
     private let logger: Logger
@@ -87,14 +87,14 @@ package actor InstanceMetadata {
     private static let rolePath = "/latest/meta-data/iam/security-credentials/"
 
     /// A service that has not been asked yet.
-    package init(http: HTTPClient, clock: ServerClock, logger: Logger) {
+    init(http: HTTPClient, clock: ServerClock, logger: Logger) {
         self.http = http
         self.clock = clock
         self.logger = logger
     }
 
     /// The keys of the role that is attached to the instance.
-    package func credentials(
+    func credentials(
         at endpoint: InstanceMetadataEndpoint
     ) async throws(CredentialError) -> Credentials {
         try await repeating(endpoint.attempts) { () async throws(CredentialError) in
@@ -103,9 +103,7 @@ package actor InstanceMetadata {
     }
 
     /// The region that the instance runs in.
-    package func region(
-        at endpoint: InstanceMetadataEndpoint
-    ) async throws(CredentialError) -> String {
+    func region(at endpoint: InstanceMetadataEndpoint) async throws(CredentialError) -> String {
         try await repeating(endpoint.attempts) { () async throws(CredentialError) in
             let response = try await self.get("/latest/meta-data/placement/region", endpoint)
             guard response.status == 200, let region = Self.word(response.body) else {

@@ -72,8 +72,8 @@ struct IssuedKeys: Decodable {
         self = keys
     }
 
-    /// The keys, or the reason why there are none in words that go on a sentence about `origin`.
-    /// - Throws: `CredentialError` of the kind `unavailable`.
+    /// The keys, `origin` being who gave them in words.
+    /// - Throws: `CredentialError` of the kind `unavailable` where a key is missing or malformed.
     func credentials(from origin: String) throws(CredentialError) -> Credentials {
         guard let accessKeyID, !accessKeyID.isEmpty, let secretAccessKey, !secretAccessKey.isEmpty
         else {

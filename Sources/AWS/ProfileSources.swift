@@ -1,7 +1,7 @@
 /// The sources that profiles set up.
 ///
-/// Within one profile a role comes before keys, since its keys may be the ones that assume the role; then web
-/// identity, keys, and a credential process. What needs a person at a keyboard is refused in words.
+/// Within one profile web identity comes first, then a role, since the profile's keys may be the ones that
+/// assume it, then keys, then a credential process. What needs a person at a keyboard is refused in words.
 /// Source: AWS SDKs and Tools Reference Guide, "Assume role credential provider" and its neighbours.
 struct ProfileSources {
     /// All profiles, for those that others name.

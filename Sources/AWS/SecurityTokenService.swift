@@ -62,7 +62,7 @@ struct SecurityTokenService: Sendable {
     private func send(
         _ request: HTTPRequest, _ role: String
     ) async throws(CredentialError) -> Credentials {
-        let offset = clock.now().timeIntervalSinceNow
+        let start = clock.now()
         let response: HTTPResponse
         do {
             response = try await http.send(request)
@@ -76,8 +76,8 @@ struct SecurityTokenService: Sendable {
         }
         let answer = XMLText(String(decoding: response.body, as: UTF8.self))
         guard response.status == 200 else {
-            // The clock leaves differences of less than a minute alone.
-            let isCorrected = abs(clock.now().timeIntervalSinceNow - offset) > 30
+            // A call takes half a minute at most, and the clock corrects itself by a minute at least.
+            let isCorrected = !(0...45).contains(clock.now().timeIntervalSince(start))
             throw STSFailure(response.status, answer).error(role, clockIsCorrected: isCorrected)
         }
         guard let id = answer["AccessKeyId"], let secret = answer["SecretAccessKey"],

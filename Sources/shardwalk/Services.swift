@@ -41,13 +41,14 @@ struct Services: Sendable {
         self.logger = logger
         http = HTTPClient(Self.transport(config, settings))
         let clock = ServerClock(logger: logger)
-        let chain = CredentialChain(
+        var chain = CredentialChain(
             overrides: overrides, environment: environment, http: http, clock: clock,
             logger: logger)
-        self.chain = chain
         region = try await Self.region(config, settings, chain)
+        chain.fallbackRegion = region
+        self.chain = chain
         credentials = CredentialCache(logger: logger, now: { clock.now() }) {
-            () async throws(CredentialError) in try await chain.fetch()
+            [chain] () async throws(CredentialError) in try await chain.fetch()
         }
         let connection = ServiceClient.Connection(
             http: http, credentials: credentials, clock: clock,

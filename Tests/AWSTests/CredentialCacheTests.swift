@@ -6,7 +6,7 @@ import Testing
 @testable import AWS
 
 /// The cache against a source that the test opens, fails and counts, and a clock that it moves.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CredentialCacheTests {
     @Test func `a hundred waiters share one fetch`() async throws {
         let world = World()

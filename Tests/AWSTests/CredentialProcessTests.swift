@@ -97,13 +97,19 @@ struct CredentialProcessTests {
         #expect(failure?.description.contains("secret-text") == false)
     }
 
-    @Test func `a process that hangs is ended with all that it began`() async throws {
-        let pids = folder.path("pids")
-        let failure = await error(
-            try process(
-                "sleep 600 & echo $! $$ > \(pids).new; mv \(pids).new \(pids); wait",
-                timeout: .seconds(1)))
+    @Test func `a process that hangs is given up`() async throws {
+        let failure = await error(try process("exec sleep 600", timeout: .seconds(1)))
         #expect(failure?.message.contains("did not end within 1.0 seconds") == true)
+    }
+
+    @Test func `a process that is given up ends with all that it began`() async throws {
+        let pids = folder.path("pids")
+        let process = try process(
+            "sleep 600 & echo $! $$ > \(pids).new; mv \(pids).new \(pids); wait")
+        let task = Task { try await process.credentials() }
+        try await wait { FileManager.default.fileExists(atPath: pids) }
+        task.cancel()
+        await #expect(throws: CredentialError.cancelled) { try await task.value }
         let text = try String(contentsOf: URL(filePath: pids), encoding: .utf8)
         let started = text.split(whereSeparator: \.isWhitespace).compactMap { pid_t($0) }
         #expect(started.count == 2)

@@ -156,6 +156,10 @@ struct ProfileFilesTests {
         #expect(error.message.contains("AWS_CONFIG_FILE"))
     }
 
+    @Test func `without HOME the system knows where the home directory is`() {
+        #expect(SmallFile.homeDirectory()?.hasPrefix("/") == true)
+    }
+
     @Test func `only regular files of a sane size are read`() throws {
         let home = try TemporaryDirectory()
         #expect(mkfifo(home.path("pipe"), 0o600) == 0)
