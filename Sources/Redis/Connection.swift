@@ -117,7 +117,9 @@ final class Connection {
     private func lose(_ session: Session, _ reason: SinkError) {
         session.giveUp()
         self.session = nil
-        for job in jobs { job.fail(reason) }
+        // A refusal is that of one batch, which knows it; for the others the connection is gone, no more.
+        let others = reason.kind == .refused ? SinkError(.unavailable, reason.message) : reason
+        for job in jobs { job.fail(others) }
         jobs = []
         noteFailure(reason)
     }

@@ -71,13 +71,14 @@ package final class Progress: Sendable {
     /// The streams that anything is remembered of.
     package var streams: [StreamARN: Stream] { state.withLock { $0.streams } }
 
-    /// Begins a stream that nothing is known of.
+    /// Begins a stream, in the place of what was known of it; losses that were noticed stay noticed.
     package func begin(_ stream: StreamARN, with tree: ShardTree) {
         state.withLock { state in
-            precondition(state.streams[stream] == nil, "\(stream) begins once")
             state.revision += 1
-            let gaps = state.gapsBefore.removeValue(forKey: stream) ?? []
-            state.streams[stream] = Stream(tree: tree, gaps: gaps)
+            let gaps = state.streams[stream]?.gaps ?? []
+            let before = state.gapsBefore.removeValue(forKey: stream) ?? []
+            state.streams[stream] = Stream(
+                tree: tree, gaps: (gaps + before).suffix(Checkpoint.gapsMaximum))
         }
     }
 
@@ -96,14 +97,6 @@ package final class Progress: Sendable {
         _ stream: StreamARN, _ body: (inout Stream) -> Result
     ) -> Result {
         state.withLock { $0.visit(stream, body) }
-    }
-
-    /// Forgets a stream, so that it begins anew.
-    package func forget(_ stream: StreamARN) {
-        state.withLock { state in
-            state.revision += 1
-            state.streams[stream] = nil
-        }
     }
 
     /// Notes that a page is applied up to its last record.

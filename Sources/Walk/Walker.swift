@@ -41,18 +41,21 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private let start: StartPosition
     private let mapping: Mapping
     private let goal: Goal
+    private let beginsAnew: Bool
     private let parts: WalkParts<Stream, Cache, Clock>
     private var generator: SeededGenerator
 
-    /// A walk of `stream` from `start`, or from where its progress stands.
+    /// A walk of `stream` from where its progress stands, or from `start` if nothing is remembered of it or if it is to
+    /// begin anew.
     package init(
-        _ stream: StreamARN, from start: StartPosition, mapping: Mapping, goal: Goal, seed: UInt64,
-        parts: WalkParts<Stream, Cache, Clock>
+        _ stream: StreamARN, from start: StartPosition, anew beginsAnew: Bool = false,
+        mapping: Mapping, goal: Goal, seed: UInt64, parts: WalkParts<Stream, Cache, Clock>
     ) {
         self.stream = stream
         self.start = start
         self.mapping = mapping
         self.goal = goal
+        self.beginsAnew = beginsAnew
         self.parts = parts
         generator = SeededGenerator(seed: seed)
     }
@@ -63,7 +66,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     package func run() async throws(WalkError) -> Ending {
         var walk = Coordination(
             plan: DiscoveryPlan(at: parts.clock.uptime, generator: generator),
-            isNew: !parts.progress.knows(stream), generator: generator)
+            isNew: beginsAnew || !parts.progress.knows(stream), generator: generator)
         let result = await withTaskGroup(of: Event.self) { group in
             proceed(&walk, &group)
             while let event = await group.next() {
@@ -251,7 +254,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         settle(&walk)
     }
 
-    /// Begins a stream that nothing is remembered of, once its shards are known.
+    /// Begins a stream once its shards are known; what was remembered of it is kept until this moment.
     private func begin(_ status: StreamStatus, _ walk: inout Coordination) {
         defer { walk.firstListing = [] }
         // While a stream is being switched on, no shards are listed yet.

@@ -116,9 +116,8 @@ struct Daemon: Sendable {
             let target = try await services.resolve(
                 stream, unfinished: Follower.unfinished(stream, in: parts.progress),
                 patiently: goal == .follow)
-            if restart { parts.progress.forget(target.arn) }
             followers.append(
-                Follower(target, goal: goal, services: services, parts: parts))
+                Follower(target, goal: goal, restarts: restart, services: services, parts: parts))
         }
         do throws(CheckpointError) {
             // A directory that can't be written to is better found now than in an hour.
@@ -131,7 +130,12 @@ struct Daemon: Sendable {
         return await withTaskGroup(of: Follower.Ending.self) { group in
             for follower in followers { group.addTask { await follower.run() } }
             var endings: [Follower.Ending] = []
-            for await ending in group { endings.append(ending) }
+            for await ending in group {
+                if case .failed(let stop) = ending {
+                    logger.error("a stream is given up", metadata: ["reason": "\(stop.reason)"])
+                }
+                endings.append(ending)
+            }
             return endings
         }
     }

@@ -36,13 +36,15 @@ struct Follower: Sendable {
 
     private let target: Target
     private let goal: Goal
+    private let restarts: Bool
     private let services: Services
     private let parts: Parts
 
-    /// Follows `target` to `goal`.
-    init(_ target: Target, goal: Goal, services: Services, parts: Parts) {
+    /// Follows `target` to `goal`; with `restarts` it begins anew, whatever is remembered of it.
+    init(_ target: Target, goal: Goal, restarts: Bool, services: Services, parts: Parts) {
         self.target = target
         self.goal = goal
+        self.restarts = restarts
         self.services = services
         self.parts = parts
     }
@@ -63,12 +65,13 @@ struct Follower: Sendable {
         }
         var arn = target.arn
         var start = target.stream.start
+        var beginsAnew = restarts
         if !parts.progress.knows(arn), followsAnother(arn) {
             addSwitchGap(to: arn)
             start = .trimHorizon
         }
         while true {
-            switch await walk(arn, from: start) {
+            switch await walk(arn, from: start, anew: beginsAnew) {
             case .success(.cancelled): return .interrupted
             case .success(.caughtUp(let blocked)):
                 return blocked == 0 ? .done : .blocked(blocked)
@@ -90,16 +93,16 @@ struct Follower: Sendable {
             }
             guard let next = await nextStream(after: arn) else { return .interrupted }
             addSwitchGap(to: next)
-            (arn, start) = (next, .trimHorizon)
+            (arn, start, beginsAnew) = (next, .trimHorizon, false)
         }
     }
 
     private func walk(
-        _ arn: StreamARN, from start: StartPosition
+        _ arn: StreamARN, from start: StartPosition, anew: Bool = false
     ) async -> Result<Walker<StreamsSource, RedisSink, SystemClock>.Ending, WalkError> {
         var random = SystemRandomNumberGenerator()
         let walker = Walker(
-            arn, from: start, mapping: target.mapping, goal: goal, seed: random.next(),
+            arn, from: start, anew: anew, mapping: target.mapping, goal: goal, seed: random.next(),
             parts: parts)
         do throws(WalkError) { return .success(try await walker.run()) } catch {
             return .failure(error)

@@ -164,6 +164,14 @@ struct Services: Sendable {
                 stream: stream, arn: found.arn,
                 mapping: Mapping(key: KeyTemplate(joining: found.keyAttributes)))
         }
+        let left = found.keyAttributes.filter { !key.attributes.contains($0) }
+        if !left.isEmpty {
+            logger.warning(
+                "items that differ only in attributes which the key leaves out share one key of the cache",
+                metadata: [
+                    "stream": "\(stream.origin)", "left_out": "\(left.joined(separator: ", "))",
+                ])
+        }
         if !found.keyAttributes.isEmpty {
             do throws(InvalidKeyTemplate) {
                 try key.check(keyAttributes: found.keyAttributes)
