@@ -9,7 +9,6 @@ import Synchronization
 final class Front: Sendable {
     private struct State {
         var service: Service
-        var generator: SeededGenerator
         /// How far the clock was set forward by hand, in milliseconds.
         var jumped = 0
     }
@@ -20,6 +19,8 @@ final class Front: Sendable {
     private let start: ContinuousClock.Instant
     private let startMilliseconds: Int
     private let state: Mutex<State>
+    /// Names the answers.
+    private let requestCount: Atomic<UInt64>
 
     /// A front whose clock starts at the present time.
     /// - Parameters:
@@ -37,7 +38,8 @@ final class Front: Sendable {
         startMilliseconds = Int(Date().timeIntervalSince1970 * 1_000)
         let service = Service(
             settings, seed: seed, at: Moment(milliseconds: startMilliseconds))
-        state = Mutex(State(service: service, generator: SeededGenerator(seed: ~seed)))
+        requestCount = Atomic(seed)
+        state = Mutex(State(service: service))
     }
 
     /// Answers a request.
@@ -56,14 +58,16 @@ final class Front: Sendable {
         }
     }
 
+    /// Reads and writes JSON on the thread of the connection: only the service itself is held.
     private func perform(_ target: String, _ body: [UInt8]) throws(ServiceError) -> [UInt8] {
+        let request = try Request(target, body)
         let result = state.withLock { state in
             let moment = moment(state)
             return Result { () throws(ServiceError) in
-                try state.service.answer(target, body, at: moment)
+                try state.service.answer(request, at: moment)
             }
         }
-        return try result.get()
+        return try result.get().bytes
     }
 
     /// Calls `body` with the service, whose time is the present one.
@@ -87,9 +91,9 @@ final class Front: Sendable {
     }
 
     private func answer(status: Int, _ body: [UInt8]) -> HTTPResponse {
-        let id = state.withLock {
-            $0.generator.text(52, of: "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-        }
+        var generator = SeededGenerator(
+            seed: requestCount.add(1, ordering: .relaxed).newValue)
+        let id = generator.text(52, of: "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
         return HTTPResponse(
             status: status,
             headers: [

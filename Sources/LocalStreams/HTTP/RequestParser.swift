@@ -73,10 +73,13 @@ struct RequestParser {
     }
 
     private mutating func headEnd() -> Int? {
-        let mark = Array("\r\n\r\n".utf8)
         var index = searched
-        while index + mark.count <= buffer.count {
-            if buffer[index..<index + mark.count].elementsEqual(mark) { return index }
+        while index + 4 <= buffer.count {
+            if buffer[index] == 0x0D, buffer[index + 1] == 0x0A, buffer[index + 2] == 0x0D,
+                buffer[index + 3] == 0x0A
+            {
+                return index
+            }
             index += 1
         }
         searched = index

@@ -42,33 +42,11 @@ struct Service: Sendable {
         }
     }
 
-    /// Answers a request.
-    /// - Parameters:
-    ///   - target: the operation with the name of its interface, `DynamoDB_20120810.PutItem`.
-    ///   - body: the request's JSON.
-    ///   - moment: the service's time.
-    /// - Returns: the answer's JSON.
-    /// - Throws: what the service answers instead.
-    mutating func answer(
-        _ target: String, _ body: [UInt8], at moment: Moment
-    ) throws(ServiceError) -> [UInt8] {
+    /// Answers a request, or throws what the service answers instead.
+    mutating func answer(_ request: Request, at moment: Moment) throws(ServiceError) -> JSON {
         advance(to: moment)
-        guard let operation = Operation(rawValue: target) else {
-            throw ServiceError(
-                family: .front, name: "UnknownOperationException",
-                message: "The requested operation is not known: \(target)")
-        }
-        let json: JSON
-        do { json = try JSONParser.parse(body) } catch {
-            throw .serialization("The body is not JSON, at byte \(error.offset)")
-        }
-        return try perform(operation, Input(json)).bytes
-    }
-
-    private mutating func perform(
-        _ operation: Operation, _ input: Input
-    ) throws(ServiceError) -> JSON {
-        switch operation {
+        let input = request.input
+        return switch request.operation {
         case .createTable: try createTable(input)
         case .describeTable: try describeTable(input)
         case .updateTable: try updateTable(input)
@@ -84,6 +62,34 @@ struct Service: Sendable {
         case .getShardIterator: try shardIterator(input)
         case .getRecords: try records(input)
         }
+    }
+}
+
+/// A request: what is to be done, and with what.
+struct Request: Sendable {
+    /// What is to be done.
+    let operation: Operation
+    /// The request's members.
+    let input: Input
+
+    /// Reads a request.
+    ///
+    /// - Parameters:
+    ///   - target: the operation with the name of its interface, `DynamoDB_20120810.PutItem`.
+    ///   - body: the request's JSON.
+    /// - Throws: `UnknownOperationException` and `SerializationException`.
+    init(_ target: String, _ body: [UInt8]) throws(ServiceError) {
+        guard let operation = Operation(rawValue: target) else {
+            throw ServiceError(
+                family: .front, name: "UnknownOperationException",
+                message: "The requested operation is not known: \(target)")
+        }
+        self.operation = operation
+        let json: JSON
+        do { json = try JSONParser.parse(body) } catch {
+            throw .serialization("The body is not JSON, at byte \(error.offset)")
+        }
+        input = try Input(json)
     }
 }
 
