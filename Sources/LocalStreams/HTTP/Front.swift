@@ -86,7 +86,7 @@ final class Front: Sendable {
     }
 
     private func moment(_ state: borrowing State) -> Moment {
-        let elapsed = Double((ContinuousClock.now - start).milliseconds) * speed
+        let elapsed = (ContinuousClock.now - start) / .milliseconds(1) * speed
         return Moment(milliseconds: startMilliseconds + Int(elapsed) + state.jumped)
     }
 

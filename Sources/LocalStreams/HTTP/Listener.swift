@@ -4,15 +4,15 @@ import AWS
 import Glibc
 import Synchronization
 
-/// A socket that could not be opened.
+/// A port that cannot be listened on.
 package struct ListenerError: Error, CustomStringConvertible {
-    /// What failed, and the system's words.
+    /// What failed, in the system's words, and what to do.
     package let description: String
 
-    init(_ step: String, port: UInt16) {
+    init(_ step: String, port: UInt16, code: Int32 = errno) {
         description =
             "LocalStreams cannot listen on 127.0.0.1:\(port): \(step): "
-            + "\(String(cString: strerror(errno)))"
+            + "\(String(cString: strerror(code))): give another port, or 0 for one that is free"
     }
 }
 
@@ -59,9 +59,10 @@ final class Listener: Sendable {
             throw error
         }
         self.answer = answer
-        guard startThread({ [self] in acceptConnections() }) else {
+        let code = startThread { [self] in acceptConnections() }
+        guard code == 0 else {
             close(socket)
-            throw ListenerError("pthread_create", port: port)
+            throw ListenerError("pthread_create", port: port, code: code)
         }
     }
 
@@ -125,7 +126,8 @@ final class Listener: Sendable {
                 state.connections.insert(connection)
                 return true
             }
-            if !isWelcome || !startThread({ [self] in serve(connection) }) { end(connection) }
+            let isServed = isWelcome && startThread { [self] in serve(connection) } == 0
+            if !isServed { end(connection) }
         }
         close(socket)
     }
@@ -165,7 +167,8 @@ final class Listener: Sendable {
         }
     }
 
-    private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+    /// Starts a thread of its own for `body`; 0, or why there can be none.
+    private func startThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
         state.withLock { $0.threads += 1 }
         let job = Unmanaged.passRetained(
             Job { [self] in
@@ -187,10 +190,11 @@ final class Listener: Sendable {
                 if let job { Unmanaged<Job>.fromOpaque(job).takeRetainedValue().body() }
                 return nil
             }, job.toOpaque())
-        guard code != 0 else { return true }
-        job.release()
-        endThread()
-        return false
+        if code != 0 {
+            job.release()
+            endThread()
+        }
+        return code
     }
 
     private func endThread() {

@@ -208,12 +208,15 @@ extension Service {
     /// Stores or, where `item` is nil, removes, and writes the record where that changed anything.
     /// - Returns: the item that was there before.
     private mutating func write(_ key: ItemKey, _ item: Item?, to table: String) -> Item? {
-        let old = item.map { tables[table]?.items.put($0) } ?? tables[table]?.items.remove(key)
-        if let change = Change(from: old ?? nil, to: item), let arn = tables[table]?.stream,
+        let old =
+            if let item { tables[table]?.items.put(item) } else {
+                tables[table]?.items.remove(key)
+            }
+        if let change = Change(from: old, to: item), let arn = tables[table]?.stream,
             streams[arn]?.disabled == nil
         {
             streams[arn]?.append(change, at: now, region: settings.region)
         }
-        return old ?? nil
+        return old
     }
 }
