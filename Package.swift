@@ -96,6 +96,7 @@ let package = Package(
             dependencies: ["shardwalk", "LocalStreams", "LocalRedis", "TestBed"],
             exclude: ["Scripts"],
             swiftSettings: house),
-        .testTarget(name: "HouseTests", dependencies: ["TestBed"], swiftSettings: house),
+        .testTarget(
+            name: "HouseTests", dependencies: ["shardwalk", "TestBed"], swiftSettings: house),
     ]
 )

@@ -35,9 +35,12 @@ end_step
 cat <<'next'
 Installed: /usr/bin/shardwalk, /etc/systemd/system/shardwalk.service, /etc/shardwalk/config.json
 Next:
-  1. Set region, table and Redis in /etc/shardwalk/config.json. Secrets belong into /etc/shardwalk/environment
-     (NAME=value lines, mode 0600), which the configuration can name: "redis://:${NAME}@host:6379/0".
-  2. sudo systemd-run --quiet --pipe --wait -p EnvironmentFile=-/etc/shardwalk/environment shardwalk check
+  1. Set region, table and Redis in /etc/shardwalk/config.json. Secrets go to /etc/shardwalk/environment (lines of
+     NAME=value, mode 0600); the configuration names them: "redis://:${NAME}@host:6379/0".
+  2. Check it as the service will see it:
+     sudo systemd-run --quiet --pipe --wait --collect -p DynamicUser=yes -p User=shardwalk \
+         -p StateDirectory=shardwalk -p EnvironmentFile=-/etc/shardwalk/environment shardwalk check
   3. sudo systemctl enable --now shardwalk    (after an update: sudo systemctl restart shardwalk)
   4. journalctl -u shardwalk -f
+docs/operations.md explains what it says and what to do then.
 next

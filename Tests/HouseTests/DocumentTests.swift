@@ -1,14 +1,13 @@
 import Foundation
 import Testing
 
+@testable import shardwalk
+
 /// Documents that people rely on name what the program has.
 @Suite struct DocumentTests {
     @Test func `every exit code is in the operator's table`() throws {
         let table = try Repository.text("docs/operations.md")
-        let codes = try Repository.text("Sources/shardwalk/Exit.swift")
-            .matches(of: /case \w+ = (\d+)/).map { String($0.output.1) }
-        #expect(codes.count > 5)
-        for code in ["0", "64"] + codes {
+        for code in [0, 64] + Exit.allCases.map(\.rawValue) {
             #expect(table.contains("\n| \(code) | "), "exit code \(code) is not explained")
         }
     }
@@ -22,6 +21,38 @@ import Testing
         for name in names {
             #expect(table.contains("\n| `\(name)` | "), "\(name) is not explained")
         }
+    }
+
+    @Test func `the example has every key that is read, and no other`() throws {
+        let example = try JSONSerialization.jsonObject(
+            with: Data(Repository.text("config.example.json").utf8))
+        let written = keys(of: example, at: "").flatMap { $0.split(separator: ".") }
+            .map { String($0).replacing("[]", with: "") }
+        let read = try Repository.text("Sources/shardwalk/Config.swift")
+            .matches(of: /\.(?:string|integer|word|flag|list|section)\(\s*"(\w+)"/)
+            .map { String($0.output.1) }
+        #expect(Set(written) == Set(read))
+    }
+
+    @Test func `what the example does not choose are the defaults`() throws {
+        let chosen = """
+            {
+              "name": "orders-cache", "aws": { "region": "us-east-1" },
+              "streams": [ { "table": "orders", "key": "{id}" } ],
+              "redis": { "url": "redis://127.0.0.1:6379/0" }
+            }
+            """
+        let example = try Config(
+            json: Array(Repository.text("config.example.json").utf8), environment: [:])
+        let defaults = try Config(json: Array(chosen.utf8), environment: [:])
+        #expect(words(example) == words(defaults))
+    }
+
+    /// Everything in a value, as text.
+    private func words(_ value: some Any) -> String {
+        var text = ""
+        dump(value, to: &text)
+        return text
     }
 
     /// The paths of all keys whose values are not objects.
