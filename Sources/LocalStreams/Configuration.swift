@@ -26,6 +26,12 @@ extension LocalStreams {
         /// How long DescribeStream may be behind, by the emulator's clock: a child comes into sight up to this
         /// much after it was opened, and a closed shard is listed as open for up to this much.
         package var listingDelayMax: Duration
+        /// How many calls are served in a second.
+        package var limits: Limits
+        /// What DescribeStream makes of a filter.
+        package var shardFilter: ShardFilterSupport
+        /// What goes wrong.
+        package var faults: Faults
         /// Decides on everything that happens by chance: names, numbers, and when shards roll over.
         package var seed: UInt64
         /// The keys that requests have to be signed with.
@@ -38,7 +44,8 @@ extension LocalStreams {
             port: UInt16 = 0, region: String = "us-east-1", partitions: Int = 4,
             rolloverEvery: Duration? = nil, speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
-            listingDelayMax: Duration = .zero, seed: UInt64 = 1,
+            listingDelayMax: Duration = .zero, limits: Limits = Limits(),
+            shardFilter: ShardFilterSupport = .served, faults: Faults = .none, seed: UInt64 = 1,
             credentials: Credentials = Credentials(
                 accessKeyID: "LOCALSTREAMS", secretAccessKey: "local-secret"),
             checksSignatures: Bool = true
@@ -52,6 +59,9 @@ extension LocalStreams {
             self.retention = retention
             self.emptyPagesMax = emptyPagesMax
             self.listingDelayMax = listingDelayMax
+            self.limits = limits
+            self.shardFilter = shardFilter
+            self.faults = faults
             self.seed = seed
             self.credentials = credentials
             self.checksSignatures = checksSignatures
@@ -67,7 +77,54 @@ extension LocalStreams {
                 pace: Stream.Pace(
                     rolloverInterval: interval, retention: retention.milliseconds,
                     emptyPagesMax: emptyPagesMax,
-                    listingDelayMax: listingDelayMax.milliseconds))
+                    listingDelayMax: listingDelayMax.milliseconds),
+                costs: limits.costs(speed: speed), shardFilter: shardFilter)
         }
+    }
+
+    /// How many calls are served in one second of real time, with as many at once after a pause.
+    package struct Limits: Hashable, Sendable {
+        /// DescribeStream calls of the whole account; nil for any number.
+        package var describeStream: Int?
+        /// ListStreams calls of the whole account; nil for any number.
+        package var listStreams: Int?
+        /// GetRecords calls of each shard; nil for any number.
+        ///
+        /// AWS publishes no such limit; about 5 are reported.
+        package var getRecords: Int?
+
+        /// AWS's published limits, and none on reading shards, where nothing else is said.
+        package init(describeStream: Int? = 10, listStreams: Int? = 5, getRecords: Int? = nil) {
+            let limits = [describeStream, listStreams, getRecords]
+            precondition(limits.allSatisfy { $0.map { $0 > 0 } ?? true })
+            self.describeStream = describeStream
+            self.listStreams = listStreams
+            self.getRecords = getRecords
+        }
+
+        /// Every call is served.
+        package static let none = Limits(describeStream: nil, listStreams: nil)
+
+        /// The costs in the service's time, which runs `speed` times as fast.
+        func costs(speed: Double) -> Service.CallCosts {
+            Service.CallCosts(
+                describeStream: Self.cost(describeStream, speed),
+                listStreams: Self.cost(listStreams, speed),
+                getRecords: Self.cost(getRecords, speed))
+        }
+
+        private static func cost(_ limit: Int?, _ speed: Double) -> Service.CallCost? {
+            limit.map { Service.CallCost(interval: 1_000 * speed / Double($0), burst: $0) }
+        }
+    }
+
+    /// What DescribeStream makes of a `ShardFilter`.
+    package enum ShardFilterSupport: String, CaseIterable, Sendable {
+        /// The children of a shard are listed, as AWS does.
+        case served
+        /// All shards are listed, as by services that do not know the filter.
+        case ignored
+        /// The request is refused, as by endpoints with an older model.
+        case refused
     }
 }

@@ -1,4 +1,4 @@
-import AWS
+package import AWS
 
 /// An emulator of DynamoDB and DynamoDB Streams, over HTTP on loopback.
 ///
@@ -29,6 +29,7 @@ package final class LocalStreams: Sendable {
             authorization: configuration.checksSignatures
                 ? Authorization(
                     credentials: configuration.credentials, region: configuration.region) : nil)
+        front.set(configuration.faults)
         let listener = try Listener(port: configuration.port) { front.answer($0) }
         return LocalStreams(listener, front)
     }
@@ -53,6 +54,16 @@ package final class LocalStreams: Sendable {
     @discardableResult
     package func split(_ shard: String) -> Bool {
         front.withService { $0.split(shard) }
+    }
+
+    /// Replaces everything that goes wrong; a script counts its time from now.
+    package func set(_ faults: Faults) { front.set(faults) }
+
+    /// From now on requests have to be signed with other keys.
+    ///
+    /// Those before them are answered with `ExpiredTokenException`.
+    package func replaceKeys(with credentials: Credentials) {
+        front.replaceKeys(with: credentials)
     }
 
     /// Sets the emulator's clock forward: iterators expire, shards roll over and records are trimmed as

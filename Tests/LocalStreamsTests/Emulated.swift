@@ -15,14 +15,17 @@ final class Emulated {
     /// A service without tables; shards roll over only when they are told to, unless an interval is given.
     init(
         seed: UInt64 = 1, partitions: Int = 4, rolloverInterval: Int? = nil,
-        emptyPagesMax: Int = 0, listingDelayMax: Int = 0
+        emptyPagesMax: Int = 0, listingDelayMax: Int = 0,
+        limits: LocalStreams.Limits = .none,
+        shardFilter: LocalStreams.ShardFilterSupport = .served
     ) {
         let pace = Stream.Pace(
             rolloverInterval: rolloverInterval, retention: 24 * Self.hour,
             emptyPagesMax: emptyPagesMax, listingDelayMax: listingDelayMax)
         service = Service(
             Service.Settings(
-                region: "us-east-1", account: "000000000000", partitions: partitions, pace: pace),
+                region: "us-east-1", account: "000000000000", partitions: partitions, pace: pace,
+                costs: limits.costs(speed: 1), shardFilter: shardFilter),
             seed: seed, at: Self.start)
     }
 

@@ -22,7 +22,7 @@ import Testing
 
     @Test(arguments: ["walkthrough.py", "tables.py", "items.py", "streams.py"])
     func `botocore takes every answer for one of AWS's`(script: String) async throws {
-        try await Self.run(script, [], LocalStreams.Configuration())
+        try await Self.run(script, [], LocalStreams.Configuration(limits: .none))
     }
 
     @Test func `signatures are checked, and refused in the service's words`() async throws {
@@ -39,7 +39,66 @@ import Testing
             "ageing.py", [],
             LocalStreams.Configuration(
                 partitions: 2, rolloverEvery: .milliseconds(400), speed: 9_000,
-                retention: .seconds(3 * 60 * 60)))
+                retention: .seconds(3 * 60 * 60), limits: .none))
+    }
+
+    @Test func `calls beyond the budgets are refused in the service's words`() async throws {
+        try await Self.run(
+            "limits.py", [],
+            LocalStreams.Configuration(
+                limits: .init(describeStream: 1, listStreams: 1, getRecords: 1)))
+    }
+
+    @Test(arguments: [LocalStreams.ShardFilterSupport.ignored, .refused])
+    func `endpoints without a filter of shards are imitated`(
+        support: LocalStreams.ShardFilterSupport
+    ) async throws {
+        try await Self.run(
+            "filter.py", [support.rawValue], LocalStreams.Configuration(shardFilter: support))
+    }
+
+    @Test func `every fault is what it is called`() async throws {
+        typealias Step = LocalStreams.Faults.Step
+        let front: [LocalStreams.Fault] = [
+            .internalError, .unavailable, .reset, .cut, .trickle, .wrongChecksum, .throttled,
+            .expiredToken, .clockSkew, .accessDenied,
+        ]
+        let script =
+            front.map { Step($0, operations: ["ListTables"], count: 1) }
+            + [.trimmed, .vanished].map { Step($0, operations: ["GetShardIterator"], count: 1) }
+            + [.expiredIterator, .trimmed, .vanished].map {
+                Step($0, operations: ["GetRecords"], count: 1)
+            }
+            + [
+                (.reset, false), (.reset, true), (.internalError, false), (.internalError, true),
+                (.unavailable, true),
+            ].map { (fault: LocalStreams.Fault, isLate: Bool) in
+                Step(fault, operations: ["PutItem"], count: 1, isLate: isLate)
+            }
+        try await Self.run(
+            "faults.py", ["0.4"],
+            LocalStreams.Configuration(
+                faults: .init(trickle: .milliseconds(400), script: script)))
+    }
+
+    @Test func `asking again is enough on a bad day`() async throws {
+        var faults = LocalStreams.Faults.storm
+        faults.trickle = .milliseconds(20)
+        try await Self.run(
+            "rough.py", [], LocalStreams.Configuration(limits: .none, faults: faults))
+    }
+
+    @Test func `replaced keys have expired`() async throws {
+        let server = try await LocalStreams.start()
+        server.replaceKeys(
+            with: Credentials(accessKeyID: "SECOND", secretAccessKey: "second-secret"))
+        do {
+            _ = try await Python.run("Python/expired.py", [server.endpoint])
+        } catch {
+            await server.stop()
+            throw error
+        }
+        await server.stop()
     }
 
     @Test func `a port that is taken is refused in words`() async throws {

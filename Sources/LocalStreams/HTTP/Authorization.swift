@@ -7,9 +7,24 @@ struct Authorization: Sendable {
     static let skewMax: TimeInterval = 5 * 60
 
     /// The only keys that may sign.
-    let credentials: Credentials
+    private(set) var credentials: Credentials
+    /// Keys that might sign before.
+    private var expired: [Credentials] = []
     /// The region that requests have to be signed for.
     let region: String
+
+    /// A check that knows one set of keys.
+    init(credentials: Credentials, region: String) {
+        self.credentials = credentials
+        self.region = region
+    }
+
+    /// From now on `credentials` may sign, and those before them have expired.
+    mutating func replaceKeys(with credentials: Credentials) {
+        // Keys that come back are good again; the last few are enough to tell expired from unknown.
+        expired = (expired + [self.credentials]).filter { $0 != credentials }.suffix(16)
+        self.credentials = credentials
+    }
 
     /// The parts of an `Authorization` header.
     private struct Claim {
@@ -30,8 +45,12 @@ struct Authorization: Sendable {
                 "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
             )
         }
-        guard claim.accessKeyID == credentials.accessKeyID,
-            Self.value("x-amz-security-token", in: request) == credentials.sessionToken
+        let token = Self.value("x-amz-security-token", in: request)
+        let isExpired = expired.contains {
+            $0.accessKeyID == claim.accessKeyID && $0.sessionToken == token
+        }
+        if isExpired { throw .expiredToken }
+        guard claim.accessKeyID == credentials.accessKeyID, token == credentials.sessionToken
         else {
             throw Self.error(
                 "UnrecognizedClientException",

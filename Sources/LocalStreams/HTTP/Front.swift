@@ -11,9 +11,14 @@ final class Front: Sendable {
         var service: Service
         /// How far the clock was set forward by hand, in milliseconds.
         var jumped = 0
+        /// The check of signatures; nil for none.
+        var authorization: Authorization?
+        var faults: FaultSequence
     }
 
-    private let authorization: Authorization?
+    /// How far the clock is ahead where it is wrong, in seconds.
+    private static let skew: TimeInterval = 60 * 60
+
     private let region: String
     private let speed: Double
     private let start: ContinuousClock.Instant
@@ -31,7 +36,6 @@ final class Front: Sendable {
     init(
         _ settings: Service.Settings, seed: UInt64, speed: Double, authorization: Authorization?
     ) {
-        self.authorization = authorization
         self.speed = speed
         region = settings.region
         start = ContinuousClock.now
@@ -39,22 +43,72 @@ final class Front: Sendable {
         let service = Service(
             settings, seed: seed, at: Moment(milliseconds: startMilliseconds))
         requestCount = Atomic(seed)
-        state = Mutex(State(service: service))
+        state = Mutex(
+            State(
+                service: service, authorization: authorization,
+                // Apart from the service's chances: with other faults it makes the same shards.
+                faults: FaultSequence(seed: ~seed)))
+    }
+
+    /// Replaces all faults; the script begins now.
+    func set(_ faults: LocalStreams.Faults) {
+        state.withLock { $0.faults.set(faults, at: elapsedMilliseconds) }
+    }
+
+    /// From now on `credentials` are served, and those before them have expired.
+    func replaceKeys(with credentials: Credentials) {
+        state.withLock { $0.authorization?.replaceKeys(with: credentials) }
     }
 
     /// Answers a request.
-    func answer(_ request: HTTPRequest) -> HTTPResponse {
-        if request.method == "GET" { return healthAnswer(request) }
+    func answer(_ request: HTTPRequest) -> Answer {
+        if request.method == "GET" { return Answer(response: healthAnswer(request)) }
         guard request.method == "POST", request.url.hasSuffix("/") else {
-            return HTTPResponse(status: 404, headers: [:], body: [])
+            return Answer(response: HTTPResponse(status: 404, headers: [:], body: []))
         }
-        do {
-            try authorization?.check(request, at: Date())
-            let target = request.headers.first { $0.name == "x-amz-target" }?.value ?? ""
-            let body = try perform(target, request.body)
-            return answer(status: 200, body)
+        let target = request.headers.first { $0.name == "x-amz-target" }?.value ?? ""
+        let operation = Operation(rawValue: target)
+        let (mishap, authorization, trickle) = state.withLock { state in
+            let mishap = operation.flatMap {
+                state.faults.next(for: $0, at: elapsedMilliseconds)
+            }
+            return (mishap, state.authorization, state.faults.trickle)
+        }
+        let now = Date() + (mishap?.fault == .clockSkew ? Self.skew : 0)
+        let response: HTTPResponse
+        do throws(ServiceError) {
+            try authorization?.check(request, at: now)
+            let body =
+                mishap?.preventsEffect == true ? [] : try perform(target, request.body)
+            if let operation, let error = mishap?.fault.error(for: operation) { throw error }
+            response = answer(status: 200, body, at: now)
         } catch {
-            return answer(status: error.status, error.body)
+            response = answer(status: error.status, error.body, at: now)
+        }
+        return Self.deliver(response, mishap?.fault, trickle: trickle)
+    }
+
+    /// What becomes of an answer on its way.
+    private static func deliver(
+        _ response: HTTPResponse, _ fault: LocalStreams.Fault?, trickle: Int
+    ) -> Answer {
+        switch fault {
+        case .reset: return Answer(response: response, delivery: .reset)
+        case .cut: return Answer(response: response, delivery: .cut)
+        case .trickle:
+            return Answer(response: response, delivery: .trickle(milliseconds: trickle))
+        case .wrongChecksum:
+            var headers = response.headers
+            headers["x-amz-crc32"] = String(CRC32.checksum(response.body) ^ 1)
+            return Answer(
+                response: HTTPResponse(
+                    status: response.status, headers: headers, body: response.body))
+        case .unavailable:
+            let page = "<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
+            return Answer(
+                response: HTTPResponse(
+                    status: 503, headers: ["content-type": "text/html"], body: Array(page.utf8)))
+        default: return Answer(response: response)
         }
     }
 
@@ -85,12 +139,15 @@ final class Front: Sendable {
         state.withLock { $0.jumped += milliseconds }
     }
 
+    /// The real time since the start.
+    private var elapsedMilliseconds: Int { (ContinuousClock.now - start).milliseconds }
+
     private func moment(_ state: borrowing State) -> Moment {
         let elapsed = (ContinuousClock.now - start) / .milliseconds(1) * speed
         return Moment(milliseconds: startMilliseconds + Int(elapsed) + state.jumped)
     }
 
-    private func answer(status: Int, _ body: [UInt8]) -> HTTPResponse {
+    private func answer(status: Int, _ body: [UInt8], at now: Date) -> HTTPResponse {
         var generator = SeededGenerator(
             seed: requestCount.add(1, ordering: .relaxed).newValue)
         let id = generator.text(52, of: "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
@@ -98,7 +155,7 @@ final class Front: Sendable {
             status: status,
             headers: [
                 "content-type": "application/x-amz-json-1.0",
-                "date": Moment(milliseconds: Int(Date().timeIntervalSince1970 * 1_000)).headerText,
+                "date": Moment(milliseconds: Int(now.timeIntervalSince1970 * 1_000)).headerText,
                 "server": "Server",
                 "x-amz-crc32": String(CRC32.checksum(body)),
                 "x-amzn-requestid": id,

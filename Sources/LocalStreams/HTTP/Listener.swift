@@ -39,7 +39,7 @@ final class Listener: Sendable {
     /// The port that is listened on.
     let port: UInt16
     private let socket: Int32
-    private let answer: @Sendable (HTTPRequest) -> HTTPResponse
+    private let answer: @Sendable (HTTPRequest) -> Answer
     private let state = Mutex(State())
 
     /// Listens and answers until `stop()`.
@@ -48,7 +48,7 @@ final class Listener: Sendable {
     ///   - answer: makes the answers; is called from many threads.
     /// - Throws: `ListenerError`, such as for a port that is taken.
     init(
-        port: UInt16, answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse
+        port: UInt16, answer: @escaping @Sendable (HTTPRequest) -> Answer
     ) throws(ListenerError) {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw ListenerError("socket", port: port) }
@@ -146,14 +146,13 @@ final class Listener: Sendable {
                 isOpen = !bytes.isEmpty
                 parser.append(bytes)
             case .awaitsContinue:
-                isOpen = Self.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), connection)
+                isOpen = Answer.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), connection)
             case .request(let request, let keepsAlive):
-                let bytes = Self.bytes(answer(request), keepsAlive: keepsAlive)
-                isOpen = Self.send(bytes, connection) && keepsAlive
+                isOpen = answer(request).send(to: connection, keepsAlive: keepsAlive)
             case .refused(let status):
-                let refusal = HTTPResponse(status: status, headers: [:], body: [])
-                _ = Self.send(Self.bytes(refusal, keepsAlive: false), connection)
-                isOpen = false
+                let refusal = Answer(
+                    response: HTTPResponse(status: status, headers: [:], body: []))
+                isOpen = refusal.send(to: connection, keepsAlive: false)
             }
         }
         end(connection)
@@ -227,33 +226,5 @@ final class Listener: Sendable {
             } while received < 0 && errno == EINTR
             count = max(received, 0)
         }
-    }
-
-    private static func send(_ bytes: [UInt8], _ connection: Int32) -> Bool {
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { rest in
-                Glibc.send(connection, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            sent += count
-        }
-        return true
-    }
-
-    private static func bytes(_ response: HTTPResponse, keepsAlive: Bool) -> [UInt8] {
-        let reasons = [
-            200: "OK", 400: "Bad Request", 404: "Not Found", 411: "Length Required",
-            413: "Content Too Large", 431: "Request Header Fields Too Large",
-            500: "Internal Server Error",
-        ]
-        var head = "HTTP/1.1 \(response.status) \(reasons[response.status] ?? "")\r\n"
-        for (name, value) in response.headers.sorted(by: { $0.key < $1.key }) {
-            head += "\(name): \(value)\r\n"
-        }
-        head += "content-length: \(response.body.count)\r\n"
-        head += "connection: \(keepsAlive ? "keep-alive" : "close")\r\n\r\n"
-        return Array(head.utf8) + response.body
     }
 }

@@ -41,7 +41,7 @@ extension Service {
         constraints.streamARN(arn)
         constraints.length(start, "exclusiveStartShardId", 28...65)
         constraints.range(limit, "limit", 1...Self.listMax)
-        let filter = try input.structure("ShardFilter")
+        let filter = try shardFilter(input)
         let kind = try filter?.string("Type")
         let parent = try filter?.string("ShardId")
         constraints.oneOf(kind, "shardFilter.type", ["CHILD_SHARDS"])
@@ -104,7 +104,7 @@ extension Service {
     }
 
     /// Reads the records at an iterator.
-    func records(_ input: Input) throws(ServiceError) -> JSON {
+    mutating func records(_ input: Input) throws(ServiceError) -> JSON {
         let iterator = try input.string("ShardIterator")
         let limit = try input.integer("Limit")
         var constraints = Constraints()
@@ -115,10 +115,9 @@ extension Service {
         guard let position = iterator.flatMap({ ShardPosition($0) }) else {
             throw .validation("Invalid ShardIterator")
         }
+        try budgets.read(position.shard, settings.costs, at: now)
         guard now - position.issued <= ShardPosition.lifetime else {
-            throw ServiceError(
-                family: .dynamo, name: "ExpiredIteratorException",
-                message: "Iterator expired. It was issued more than 15 minutes ago")
+            throw .expiredIterator
         }
         let page = try stream(position.stream)
             .page(at: position, limit: limit ?? Stream.recordsMax, at: now)
@@ -126,6 +125,18 @@ extension Service {
             "Records": .array(page.records.map { .rendered($0.json) }),
             "NextShardIterator": page.next.map { .text($0.text) },
         ])
+    }
+
+    private func shardFilter(_ input: Input) throws(ServiceError) -> Input? {
+        switch settings.shardFilter {
+        case .served: return try input.structure("ShardFilter")
+        case .ignored: return nil
+        case .refused:
+            guard input["ShardFilter"] == nil else {
+                throw .validation("Unknown parameter in input: ShardFilter")
+            }
+            return nil
+        }
     }
 
     private func stream(_ arn: String?) throws(ServiceError) -> Stream {

@@ -13,6 +13,10 @@ struct Service: Sendable {
         var partitions: Int
         /// How the shards of streams live.
         var pace: Stream.Pace
+        /// What calls cost.
+        var costs = CallCosts()
+        /// What DescribeStream makes of a filter.
+        var shardFilter = LocalStreams.ShardFilterSupport.served
     }
 
     /// What a service is like.
@@ -21,6 +25,8 @@ struct Service: Sendable {
     var tables: [String: Table] = [:]
     /// The streams by name, those of deleted tables and switched off ones included.
     var streams: [String: Stream] = [:]
+    /// What is left of the budgets of calls.
+    var budgets = Budgets()
     /// The time of the last operation.
     private(set) var now: Moment
     /// Makes every name and number that is not given.
@@ -46,6 +52,7 @@ struct Service: Sendable {
     mutating func answer(_ request: Request, at moment: Moment) throws(ServiceError) -> JSON {
         advance(to: moment)
         let input = request.input
+        try budgets.take(request.operation, settings.costs, at: now)
         return switch request.operation {
         case .createTable: try createTable(input)
         case .describeTable: try describeTable(input)
@@ -123,4 +130,7 @@ enum Operation: String, CaseIterable, Sendable {
     case getShardIterator = "DynamoDBStreams_20120810.GetShardIterator"
     /// Reads a shard.
     case getRecords = "DynamoDBStreams_20120810.GetRecords"
+
+    /// The operation's own name, such as `GetRecords`.
+    var name: String { String(rawValue.drop { $0 != "." }.dropFirst()) }
 }

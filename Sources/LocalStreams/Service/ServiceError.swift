@@ -8,6 +8,8 @@ struct ServiceError: Error, Hashable, Sendable {
         case front = "com.amazon.coral.service"
         /// Values out of bounds.
         case validation = "com.amazon.coral.validate"
+        /// Calls that come too fast.
+        case availability = "com.amazon.coral.availability"
     }
 
     /// Where the error's name comes from.
@@ -22,10 +24,11 @@ struct ServiceError: Error, Hashable, Sendable {
 
     /// The body of the answer.
     ///
-    /// Errors of the front write `Message` where the others write `message`.
+    /// Some errors of the front write `Message` where the others write `message`.
     var body: [UInt8] {
         let type = JSON.text("\(family.rawValue)#\(name)")
-        return family == .front && name == "SerializationException"
+        let isCapital = name == "SerializationException" || name == "AccessDeniedException"
+        return isCapital
             ? JSON.members(["__type": type, "Message": .text(message)]).bytes
             : JSON.members(["__type": type, "message": .text(message)]).bytes
     }
@@ -46,6 +49,32 @@ struct ServiceError: Error, Hashable, Sendable {
     static func serialization(_ message: String) -> ServiceError {
         ServiceError(family: .front, name: "SerializationException", message: message)
     }
+
+    /// More calls than the account is served.
+    ///
+    /// No model of the service lists this error for streams, and it is what they answer.
+    static let throttled = ServiceError(
+        family: .availability, name: "ThrottlingException", message: "Rate exceeded")
+
+    /// More calls than a shard is served.
+    static let tooManyReaders = ServiceError(
+        family: .dynamo, name: "LimitExceededException",
+        message: "Rate exceeded for the shard: too many readers")
+
+    /// Keys whose time is over.
+    static let expiredToken = ServiceError(
+        family: .front, name: "ExpiredTokenException",
+        message: "The security token included in the request is expired")
+
+    /// An iterator whose time is over.
+    static let expiredIterator = ServiceError(
+        family: .dynamo, name: "ExpiredIteratorException",
+        message: "Iterator expired. It was issued more than 15 minutes ago")
+
+    /// A place that is older than anything that the shard still has.
+    static let trimmed = ServiceError(
+        family: .dynamo, name: "TrimmedDataAccessException",
+        message: "The requested position is older than the oldest record of the shard")
 
     /// Something that the service does and this emulator does not: said, rather than done wrongly.
     static func unsupported(_ what: String) -> ServiceError {

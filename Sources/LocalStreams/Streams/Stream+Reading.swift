@@ -34,7 +34,7 @@ extension Stream {
         case (_, let number?):
             let isAfter = type == .afterSequenceNumber
             if let trimmed = shard.lastTrimmed, isAfter ? number < trimmed : number <= trimmed {
-                throw Self.trimmed
+                throw .trimmed
             }
             index = shard.index(of: number, after: isAfter)
         case (_, nil): preconditionFailure("the request was checked before")
@@ -55,7 +55,7 @@ extension Stream {
         at position: ShardPosition, limit: Int, at moment: Moment
     ) throws(ServiceError) -> (records: ArraySlice<StreamRecord>, next: ShardPosition?) {
         guard let shard = shard(position.shard) else { throw .notFound("Shard does not exist") }
-        guard position.index >= shard.trimmedCount else { throw Self.trimmed }
+        guard position.index >= shard.trimmedCount else { throw .trimmed }
         let first = position.index - shard.trimmedCount
         if position.emptyPages > 0 {
             return ([], next(position, position.index, position.emptyPages - 1, moment))
@@ -83,8 +83,4 @@ extension Stream {
             stream: arn, shard: position.shard, index: index, emptyPages: emptyPages, issued: moment
         )
     }
-
-    private static let trimmed = ServiceError(
-        family: .dynamo, name: "TrimmedDataAccessException",
-        message: "The requested position is older than the oldest record of the shard")
 }

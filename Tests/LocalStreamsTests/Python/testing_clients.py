@@ -23,10 +23,13 @@ ACCESS_KEY, SECRET_KEY, REGION = "LOCALSTREAMS", "local-secret", "us-east-1"
 
 # Errors that every operation may answer with and that no model lists.
 COMMON_ERRORS = {
+    "AccessDeniedException",
+    "ExpiredTokenException",
     "IncompleteSignatureException",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
     "SerializationException",
+    "ThrottlingException",
     "UnknownOperationException",
     "UnrecognizedClientException",
     "ValidationException",
@@ -74,6 +77,7 @@ def check_answer(operation_model, response_dict, customized_response_dict, **_):
     namespace, _, name = answer["__type"].partition("#")
     assert namespace in (
         "com.amazonaws.dynamodb.v20120810",
+        "com.amazon.coral.availability",
         "com.amazon.coral.service",
         "com.amazon.coral.validate",
     ), answer
