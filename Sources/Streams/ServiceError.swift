@@ -38,18 +38,23 @@ package struct ServiceError: Sendable {
     package var kind: SourceError.Kind {
         guard let code else {
             // A proxy or a load balancer spoke. It knows nothing of shards, and its troubles pass.
-            return switch status {
-            case 401, 403, 407: .denied
-            case 429, 509: .throttled
-            default: .unavailable
-            }
+            return kindOfStatus
         }
         if let kind = Self.kinds[code] { return kind }
         if Self.throttlingCodes.contains(code) { return .throttled }
         if isAboutCredentials || isAboutSignature || code.contains("AccessDenied") {
             return .denied
         }
-        return (400..<500).contains(status) ? .invalid : .unavailable
+        // Gateways have codes of their own; DynamoDB's refusals of a request all come with 400.
+        return status == 400 ? .invalid : kindOfStatus
+    }
+
+    private var kindOfStatus: SourceError.Kind {
+        switch status {
+        case 401, 403, 407: .denied
+        case 429, 509: .throttled
+        default: .unavailable
+        }
     }
 
     /// Whether the keys have ended or are not known: newer ones may do.
@@ -62,6 +67,11 @@ package struct ServiceError: Sendable {
         "ResourceNotFoundException": .notFound,
         "TrimmedDataAccessException": .trimmed,
         "ExpiredIteratorException": .expiredIterator,
+        "ValidationException": .invalid,
+        "SerializationException": .invalid,
+        "UnknownOperationException": .invalid,
+        "IncompleteSignatureException": .invalid,
+        "MissingAuthenticationTokenException": .invalid,
         "RequestTimeout": .unavailable,
         "RequestTimeoutException": .unavailable,
         "InternalServerError": .unavailable,

@@ -56,7 +56,13 @@ package final class Progress: Sendable {
     package init(name: String, resuming checkpoint: Checkpoint?) {
         self.name = name
         var state = State()
-        for (arn, memory) in checkpoint?.streams ?? [:] {
+        for (arn, var memory) in checkpoint?.streams ?? [:] {
+            // Of a stream that has been over for long, its name is enough: it says that the table had one before.
+            let savedAt = checkpoint?.savedAt ?? 0
+            let isLongOver = memory.shards.values.allSatisfy { shard in
+                shard.finishedAt.map { savedAt - $0 > ShardTree.finishedKept } ?? false
+            }
+            if memory.isDrained, isLongOver { memory.shards = [:] }
             state.streams[arn] = Stream(
                 tree: ShardTree(memory), gaps: memory.gaps, isDrained: memory.isDrained)
         }
@@ -141,6 +147,15 @@ package final class Progress: Sendable {
                 return add(to: &state.gapsBefore[stream, default: []])
             }
             state.visit(stream) { add(to: &$0.gaps) }
+        }
+    }
+
+    /// Notes that a stream is read again, whatever was thought of its end.
+    package func resume(_ stream: StreamARN) {
+        state.withLock { state in
+            guard state.streams[stream]?.isDrained == true else { return }
+            state.revision += 1
+            state.visit(stream) { $0.isDrained = false }
         }
     }
 

@@ -28,7 +28,7 @@ package struct ShardTree: Sendable {
         package fileprivate(set) var memory: Checkpoint.Shard
         /// What is done about it.
         package fileprivate(set) var phase = Phase.waiting
-        /// Whether the first iterator is to be opened at LATEST.
+        /// Whether the first iterator of the walk that begins now is to be opened at LATEST.
         package fileprivate(set) var opensAtLatest = false
         /// Whether nothing was left to read when it was last asked for a page.
         package fileprivate(set) var isCaughtUp = false
@@ -55,7 +55,7 @@ package struct ShardTree: Sendable {
     /// How long finished shards are remembered, in seconds.
     ///
     /// The service lists shards for more than 24 hours; 26 hours were too short for others (artie-labs/reader#399).
-    private static let finishedKept = 48.0 * 3_600
+    static let finishedKept = 48.0 * 3_600
     /// How long the service keeps a record, in seconds, at the least.
     package static let retention = 24.0 * 3_600
     /// What is added to the retention, or taken from it, where a clock or a lazy service might be off: an hour.
@@ -73,6 +73,8 @@ package struct ShardTree: Sendable {
     package let beginning: Checkpoint.Beginning
     private var children: [ShardID: [ShardID]] = [:]
     private var waiting: Set<ShardID> = []
+    /// Those of them whose parent is not known.
+    private var orphans: Set<ShardID> = []
     private var ready: [ShardID] = []
 
     /// A stream as the checkpoint remembers it.
@@ -183,7 +185,7 @@ package struct ShardTree: Sendable {
             if !hasYoungChild { remove(id) }
         }
         var bereft: [ShardID] = []
-        for id in waiting.filter(isOrphan).sorted() {
+        for id in orphans.sorted() {
             guard isTrimmed(parentOf: id, time: time) else { continue }
             open(id)
             if id.creationTime != nil, isWanted(beforeChild: id) { bereft.append(id) }
@@ -192,10 +194,15 @@ package struct ShardTree: Sendable {
     }
 
     /// Whether a shard waits for a parent that no listing has shown yet, so that another listing is wanted soon.
-    package var hasOrphans: Bool { waiting.contains(where: isOrphan) }
+    package var hasOrphans: Bool { !orphans.isEmpty }
 
     /// Whether a shard that continues `id` is known.
     package func hasChildren(_ id: ShardID) -> Bool { children[id] != nil }
+
+    /// Whether a listed shard is too young for any of its records to be trimmed: not to find it is the service's mistake.
+    package func isTooYoungToBeGone(_ id: ShardID, time: Double) -> Bool {
+        id.creationTime.map { time - $0 < Self.retention } ?? !isClosed(id)
+    }
 
     /// Whether a shard is known to have ended, so that its pages come to an end.
     package func isClosed(_ id: ShardID) -> Bool {
@@ -222,7 +229,7 @@ package struct ShardTree: Sendable {
         }
     }
 
-    /// Whether a shard waits behind one that was left before its end.
+    /// Whether a shard was left before its end, or waits behind one that was.
     package func isHeldUp(_ id: ShardID) -> Bool {
         var here = nodes[id]
         while let node = here, node.phase == .waiting {
@@ -238,6 +245,8 @@ package struct ShardTree: Sendable {
         defer { ready.removeAll() }
         return ready.compactMap { id in
             nodes[id]?.phase = .reading
+            // LATEST is for the first attempt alone: a second one would skip what came in between.
+            defer { nodes[id]?.opensAtLatest = false }
             return nodes[id]
         }
     }
@@ -285,16 +294,13 @@ package struct ShardTree: Sendable {
 
     // MARK: Lineage
 
-    private func isOrphan(_ id: ShardID) -> Bool {
-        nodes[id]?.memory.parent.map { nodes[$0] == nil } ?? false
-    }
-
     private mutating func insert(_ node: Node) {
         var node = node
         let id = node.shard.id
         if leadsBack(to: id, from: node.memory.parent) { node.memory.parent = nil }
         nodes[id] = node
         if let parent = node.memory.parent { children[parent, default: []].append(id) }
+        for child in children[id, default: []] { orphans.remove(child) }
     }
 
     /// Finds a shard its phase, and frees its children if it is done.
@@ -305,6 +311,7 @@ package struct ShardTree: Sendable {
             for child in children[id, default: []] where waiting.contains(child) { open(child) }
         } else if waitsForParent(node) {
             waiting.insert(id)
+            if let parent = node.memory.parent, nodes[parent] == nil { orphans.insert(id) }
         } else {
             open(id)
         }
@@ -337,6 +344,7 @@ package struct ShardTree: Sendable {
 
     private mutating func open(_ id: ShardID) {
         waiting.remove(id)
+        orphans.remove(id)
         guard nodes[id]?.phase != .ready else { return }
         nodes[id]?.phase = .ready
         ready.append(id)

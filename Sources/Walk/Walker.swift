@@ -64,13 +64,15 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     ///
     /// - Throws: ``WalkError`` when the service says that there is no such stream.
     package func run() async throws(WalkError) -> Ending {
+        parts.progress.resume(stream)
         var walk = Coordination(
             plan: DiscoveryPlan(at: parts.clock.uptime, generator: generator),
             isNew: beginsAnew || !parts.progress.knows(stream), generator: generator)
         let result = await withTaskGroup(of: Event.self) { group in
             proceed(&walk, &group)
             while let event = await group.next() {
-                if let ending = handle(event, &walk) {
+                // Shards that are cut short by a stop are no goal reached.
+                if let ending = handle(event, &walk), !Task.isCancelled {
                     group.cancelAll()
                     // The shards in hand finish their pages and say how far they came.
                     for await event in group { _ = handle(event, &walk) }
@@ -94,8 +96,9 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var isListed = false
         var isCalling = false
         var timer: Duration?
-        /// How often in a row the service said that there is no such stream, or that it is none.
+        /// How often in a row the service said that there is no such stream, or that it is none, and since when.
         var refusals = 0
+        var refusedSince = Duration.zero
         /// What the goal waits for, once the shards are known.
         var catchUp: CatchUp?
         var blocked = 0
@@ -103,8 +106,10 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var missing: [ShardID: Duration] = [:]
     }
 
-    /// How often a stream may be refused before that is believed.
-    private static var refusalsMaximum: Int { 3 }
+    /// How often, and for how long, a stream has to be refused before that is believed: a young stream, or one behind a
+    /// server that restarts, is not found for a while.
+    private static var refusalsMinimum: Int { 3 }
+    private static var refusedMinimum: Duration { .seconds(60) }
 
     // MARK: Doing
 
@@ -182,7 +187,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private func refusal(
         _ error: SourceError, of selection: ShardSelection, _ walk: inout Coordination
     ) -> WalkError? {
-        guard !Task.isCancelled else { return nil }
+        guard error.kind != .cancelled else { return nil }
         walk.plan.failed(selection, as: error.kind, at: parts.clock.uptime)
         parts.failures.note(
             "discovery/\(error.kind.rawValue)",
@@ -190,8 +195,11 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             "looking for shards failed; trying again",
             ["stream": "\(stream)", "error": "\(error)"])
         guard case .all = selection, [.notFound, .invalid].contains(error.kind) else { return nil }
+        let now = parts.clock.uptime
+        if walk.refusals == 0 { walk.refusedSince = now }
         walk.refusals += 1
-        guard walk.refusals == Self.refusalsMaximum else { return nil }
+        guard walk.refusals >= Self.refusalsMinimum, now - walk.refusedSince >= Self.refusedMinimum
+        else { return nil }
         return error.kind == .notFound ? .streamGone("\(error)") : .refused("\(error)")
     }
 
@@ -310,11 +318,12 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         for id in recent { walk.plan.shardEnded(id, at: parts.clock.uptime) }
     }
 
-    /// Ends a shard that can't be found while its stream can, unless the stream lists it as open: such a shard
-    /// can't have aged out, and is tried again.
+    /// Ends a shard that can't be found while its stream can, unless the stream lists it and it can't have aged out:
+    /// such a shard is tried again.
     private func confirmMissing(_ id: ShardID, isListed: Bool, _ walk: inout Coordination) {
         let isLost = parts.progress.update(stream) { stream in
-            if isListed, !stream.tree.isClosed(id) {
+            let isMistake = stream.tree.isTooYoungToBeGone(id, time: parts.clock.time)
+            if isListed, isMistake || !stream.tree.isClosed(id) {
                 stream.tree.retry(id)
                 return nil as Bool?
             }

@@ -92,12 +92,23 @@ import Walk
                 shard(parent, closed: true), shard(child, parent: parent),
                 shard(grandchild, parent: child), shard(shardID(3), parent: old),
             ], at: .latest, time: now)
-        #expect(tree.take() == [shardID(3), grandchild])
-        #expect(tree.nodes[grandchild]?.opensAtLatest == true)
+        let ready = tree.takeReady()
+        #expect(ready.map(\.shard.id) == [shardID(3), grandchild])
+        #expect(ready.allSatisfy(\.opensAtLatest))
         #expect(
             tree.nodes[grandchild]?.memory.position == .since(now - StartPosition.clockTolerance))
         #expect(tree.nodes[child]?.memory.position == .end)
         #expect(tree.nodes[parent]?.memory.position == .end)
+    }
+
+    @Test func `a shard that is tried again is not opened at LATEST again`() throws {
+        var tree = ShardTree([shard(parent)], at: .latest, time: now)
+        #expect(tree.takeReady().map(\.opensAtLatest) == [true])
+        tree.advance(parent, to: number(5), recordTime: now)
+        tree.retry(parent)
+        let again = try #require(tree.takeReady().first)
+        #expect(!again.opensAtLatest)
+        #expect(again.memory.position == .after(number(5)))
     }
 
     @Test func `what is found after LATEST is read from its beginning`() {
