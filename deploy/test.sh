@@ -12,7 +12,9 @@ provide_python() {
     # Written last, so that an environment that was left half-made is made anew.
     if ! cmp -s "$requirements" "$home/installed.txt"; then
         /usr/bin/python3 -m venv --clear "$home"
-        "$home/bin/pip" install --quiet --disable-pip-version-check --retries 5 -r "$requirements"
+        "$home/bin/pip" install --quiet --disable-pip-version-check --retries 5 -r "$requirements" ||
+            fail "the Python packages could not be installed" \
+                "see pip's words above: it has to reach pypi.org, or the index that PIP_INDEX_URL names"
         cp "$requirements" "$home/installed.txt"
     fi
     export SHARDWALK_PYTHON=$PWD/$home/bin/python

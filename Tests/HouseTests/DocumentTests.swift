@@ -12,6 +12,22 @@ import Testing
         }
     }
 
+    @Test func `the messages in the operator's table are those of the program`() throws {
+        let sources = try Repository.swiftFiles(in: "Sources").map(Repository.text).joined()
+        let page = try Repository.text("docs/operations.md")
+        let begin = try #require(page.firstRange(of: "| Message |"))
+        let table = page[begin.upperBound...].prefix(while: { $0 != "#" })
+        let rows = table.split(separator: "\n").filter { $0.hasPrefix("| `") }
+        #expect(rows.count > 10)
+        for message in rows.flatMap({ $0.split(separator: "|")[0].split(separator: "`") })
+        where message.contains(" ") && message.contains(/\w/) {
+            let words = message.replacing(" ...", with: "")
+            // Which side failed, stream or cache, is filled in as the first word.
+            let rest = words.drop { $0 != " " }
+            #expect(sources.contains(words) || sources.contains(rest), "\(message)")
+        }
+    }
+
     @Test func `every key of the example is in the table of keys`() throws {
         let example = try JSONSerialization.jsonObject(
             with: Data(Repository.text("config.example.json").utf8))
