@@ -94,7 +94,7 @@ import Walk
             ], at: .latest, time: now)
         let ready = tree.takeReady()
         #expect(ready.map(\.shard.id) == [shardID(3), grandchild])
-        #expect(ready.allSatisfy(\.opensAtLatest))
+        #expect(ready.map(\.opensAtLatest) == [true, true])
         #expect(
             tree.nodes[grandchild]?.memory.position == .since(now - StartPosition.clockTolerance))
         #expect(tree.nodes[child]?.memory.position == .end)
