@@ -13,6 +13,10 @@ extension LocalStreams {
         ///
         /// On AWS it is about four hours.
         package var rolloverEvery: Duration?
+        /// The share of the shards that split, instead of rolling over, when their time has come: 0...1.
+        ///
+        /// A stream splits up to four times as many open shards as it began with.
+        package var splitShare: Double
         /// How many of the emulator's seconds pass in one real second.
         ///
         /// Shard names, creation times, retention and the life of iterators go by the emulator's clock; with a
@@ -42,7 +46,7 @@ extension LocalStreams {
         /// A configuration like AWS's where nothing else is said.
         package init(
             port: UInt16 = 0, region: String = "us-east-1", partitions: Int = 4,
-            rolloverEvery: Duration? = nil, speed: Double = 1,
+            rolloverEvery: Duration? = nil, splitShare: Double = 0, speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
             listingDelayMax: Duration = .zero, limits: Limits = Limits(),
             shardFilter: ShardFilterSupport = .served, faults: Faults = .none, seed: UInt64 = 1,
@@ -55,6 +59,7 @@ extension LocalStreams {
             self.region = region
             self.partitions = partitions
             self.rolloverEvery = rolloverEvery
+            self.splitShare = splitShare
             self.speed = speed
             self.retention = retention
             self.emptyPagesMax = emptyPagesMax
@@ -75,7 +80,8 @@ extension LocalStreams {
             return Service.Settings(
                 region: region, account: "000000000000", partitions: partitions,
                 pace: Stream.Pace(
-                    rolloverInterval: interval, retention: retention.milliseconds,
+                    rolloverInterval: interval, splitShare: splitShare,
+                    retention: retention.milliseconds,
                     emptyPagesMax: emptyPagesMax,
                     listingDelayMax: listingDelayMax.milliseconds),
                 costs: limits.costs(speed: speed), shardFilter: shardFilter)

@@ -19,7 +19,9 @@ struct Main: AsyncParsableCommand {
             reached, 74 checkpoint file, 75 replay interrupted, 77 permission or login, 78 configuration.
             """,
         version: version,
-        subcommands: [Run.self, Replay.self, Check.self, Status.self, Demo.self])
+        subcommands: [
+            Run.self, Replay.self, Check.self, Status.self, Demo.self, LocalStreamsCommand.self,
+        ])
 
     static func main() async {
         // A peer that closes its end is an error of one write, never the end of the process.

@@ -14,13 +14,13 @@ final class Emulated {
 
     /// A service without tables; shards roll over only when they are told to, unless an interval is given.
     init(
-        seed: UInt64 = 1, partitions: Int = 4, rolloverInterval: Int? = nil,
+        seed: UInt64 = 1, partitions: Int = 4, rolloverInterval: Int? = nil, splitShare: Double = 0,
         emptyPagesMax: Int = 0, listingDelayMax: Int = 0,
         limits: LocalStreams.Limits = .none,
         shardFilter: LocalStreams.ShardFilterSupport = .served
     ) {
         let pace = Stream.Pace(
-            rolloverInterval: rolloverInterval, retention: 24 * Self.hour,
+            rolloverInterval: rolloverInterval, splitShare: splitShare, retention: 24 * Self.hour,
             emptyPagesMax: emptyPagesMax, listingDelayMax: listingDelayMax)
         service = Service(
             Service.Settings(

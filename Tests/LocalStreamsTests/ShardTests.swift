@@ -115,6 +115,19 @@ import Testing
         }
     }
 
+    @Test func `some shards split when their time has come, up to four times as many`() throws {
+        let emulated = Emulated(
+            partitions: 3, rolloverInterval: 2 * Emulated.hour, splitShare: 0.5)
+        let arn = try emulated.makeTable()
+        emulated.now = 22 * Emulated.hour
+        let shards = try emulated.shards(arn)
+        #expect(shards.filter { $0.end == nil }.count == 12)
+        let families = shards.filter { $0.end != nil }.map { parent in
+            shards.filter { $0.parent == parent.shardID }.count
+        }
+        #expect(Set(families) == [1, 2])
+    }
+
     @Test func `records and shards go when they are a day old, children keep their parent's name`()
         throws
     {

@@ -9,6 +9,8 @@ struct Stream: Sendable {
     struct Pace: Hashable, Sendable {
         /// How long a shard stays open, within a quarter more or less; nil for ever.
         var rolloverInterval: Int?
+        /// The share of the shards that split when that time is over.
+        var splitShare = 0.0
         /// How long records are kept.
         var retention: Int
         /// The most empty pages that come before the first record and after the last one.
@@ -32,6 +34,8 @@ struct Stream: Sendable {
     /// When the stream was switched off; nil while it is on.
     private(set) var disabled: Moment?
     private let pace: Pace
+    /// The most open shards that splits by chance lead to.
+    private let openMax: Int
     private var shards: [String: Shard] = [:]
     /// The shards' names in order.
     private(set) var shardIDs: [String] = []
@@ -55,6 +59,7 @@ struct Stream: Sendable {
         self.schema = schema
         self.view = view
         self.pace = pace
+        openMax = 4 * partitions.count
         self.generator = generator
         created = moment
         nextTrim = moment
@@ -86,7 +91,11 @@ struct Stream: Sendable {
     mutating func advance(to moment: Moment) {
         while let next = rollovers.last, next.due <= moment {
             rollovers.removeLast()
-            rollOver(next.shard, at: next.due)
+            // Without splits no number is drawn, and what follows from a seed stays what it was.
+            let splits =
+                pace.splitShare > 0 && open.count < openMax
+                && Double.random(in: 0..<1, using: &generator) < pace.splitShare
+            if !splits || !split(next.shard, at: next.due) { rollOver(next.shard, at: next.due) }
         }
         if moment >= nextTrim { trim(at: moment) }
     }

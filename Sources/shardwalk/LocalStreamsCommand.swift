@@ -1,0 +1,146 @@
+import AWS
+import ArgumentParser
+import FoundationEssentials
+import LocalStreams
+import Walk
+
+/// `shardwalk localstreams`: the emulator of DynamoDB and its streams, for tests of one's own.
+struct LocalStreamsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "localstreams",
+        abstract: "Emulate DynamoDB and its streams on loopback, for tests.",
+        discussion: """
+            Tables and streams are in memory and forgotten at the end; shards roll over, split and are trimmed \
+            as on AWS, only more often if you like, and requests fail on purpose with --faults. Signatures are \
+            checked against the keys in LOCALSTREAMS_ACCESS_KEY_ID, LOCALSTREAMS_SECRET_ACCESS_KEY and \
+            LOCALSTREAMS_SESSION_TOKEN, or against keys that are printed. Runs until SIGTERM or SIGINT. \
+            See docs/localstreams.md.
+            """)
+
+    @Option(help: "The port on 127.0.0.1; 0 for one that is free.")
+    var port: UInt16 = 8_000
+
+    @Option(help: "The region that requests are signed for.")
+    var region = "us-east-1"
+
+    @Option(help: "How many open shards a new stream has, 1 to 10000.")
+    var partitions = 4
+
+    @Option(help: "How long a shard stays open, a quarter more or less; for ever if not given.")
+    var rolloverSeconds: Double?
+
+    @Option(help: "The share of rollovers that are splits, 0 to 1.")
+    var splitShare = 0.0
+
+    @Option(help: "How many of the emulator's seconds pass in one second, 0.001 to 1000000.")
+    var speed = 1.0
+
+    @Option(help: "How far DescribeStream may be behind, in the emulator's seconds.")
+    var listingDelaySeconds = 0.0
+
+    @Option(help: "The seed of everything that happens by chance.")
+    var seed: UInt64 = 1
+
+    @Option(
+        help: ArgumentHelp(
+            "What goes wrong: none, rough, storm, or a file.", valueName: "preset|file"))
+    var faults = "none"
+
+    @Option(help: "What DescribeStream makes of a ShardFilter: served, ignored or refused.")
+    var shardFilter = LocalStreams.ShardFilterSupport.served
+
+    @Flag(help: "Serve any number of calls in a second.")
+    var noLimits = false
+
+    func validate() throws {
+        let isGood =
+            (1...10_000).contains(partitions) && (0...1).contains(splitShare)
+            && (0.001...1e6).contains(speed) && (0...1e6).contains(listingDelaySeconds)
+            && (rolloverSeconds.map { (0.01...1e6).contains($0) } ?? true)
+        guard isGood else {
+            throw ValidationError(
+                "a number is out of bounds: --partitions 1 to 10000, --split-share 0 to 1, "
+                    + "--speed 0.001 to 1000000, --rollover-seconds 0.01 to 1000000")
+        }
+    }
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let keys = try keys(environment)
+        let configuration = LocalStreams.Configuration(
+            port: port, region: region, partitions: partitions,
+            rolloverEvery: rolloverSeconds.map { .milliseconds(Int($0 * 1_000)) },
+            splitShare: splitShare, speed: speed,
+            listingDelayMax: .milliseconds(Int(listingDelaySeconds * 1_000)),
+            limits: noLimits ? .none : .init(getRecords: 5), shardFilter: shardFilter,
+            faults: try chosenFaults(), seed: seed, credentials: keys)
+        let emulator: LocalStreams
+        do {
+            emulator = try await LocalStreams.start(configuration)
+        } catch {
+            throw Stop(.unavailable, "\(error)", advice: "--port 0 takes a port that is free")
+        }
+        let (ends, end) = AsyncStream<Never>.makeStream()
+        let signals = Signals { end.finish() }
+        Terminal.print(announcement(emulator.endpoint, keys))
+        for await _ in ends {}
+        withExtendedLifetime(signals) {}
+        await emulator.stop()
+    }
+
+    /// The keys of the environment, or those that everybody may know.
+    private func keys(_ environment: [String: String]) throws(Stop) -> Credentials {
+        let id = environment["LOCALSTREAMS_ACCESS_KEY_ID"]
+        let secret = environment["LOCALSTREAMS_SECRET_ACCESS_KEY"]
+        switch (id, secret) {
+        case (nil, nil): return LocalStreams.Configuration().credentials
+        case (let id?, let secret?):
+            return Credentials(
+                accessKeyID: id, secretAccessKey: secret,
+                sessionToken: environment["LOCALSTREAMS_SESSION_TOKEN"])
+        default:
+            throw Stop(
+                .configuration,
+                "only one of LOCALSTREAMS_ACCESS_KEY_ID and LOCALSTREAMS_SECRET_ACCESS_KEY is set",
+                advice: "set both, or neither")
+        }
+    }
+
+    private func chosenFaults() throws(Stop) -> LocalStreams.Faults {
+        if let preset = LocalStreams.Faults.presets[faults] { return preset }
+        let bytes: [UInt8]?
+        do { bytes = try SystemFiles().read(faults, limit: 1 << 20) } catch {
+            throw Stop(.configuration, "the faults in \(faults) can't be read: \(error)")
+        }
+        guard let bytes else {
+            let presets = LocalStreams.Faults.presets.keys.sorted().joined(separator: ", ")
+            throw Stop(
+                .configuration, "there is no file of faults \(faults)",
+                advice: "give a file, or one of \(presets)")
+        }
+        do { return try LocalStreams.Faults(json: bytes) } catch {
+            throw Stop(
+                .configuration, "the faults in \(faults) are wrong: \(error)",
+                advice: "see docs/localstreams.md for the form")
+        }
+    }
+
+    /// What to tell a client; keys that somebody chose are not shown.
+    private func announcement(_ endpoint: String, _ keys: Credentials) -> String {
+        let isPublic = keys == LocalStreams.Configuration().credentials
+        let exports =
+            isPublic
+            ? """
+            export AWS_ACCESS_KEY_ID=\(keys.accessKeyID)
+            export AWS_SECRET_ACCESS_KEY=\(keys.secretAccessKey)
+            """ : "# keys: those in LOCALSTREAMS_ACCESS_KEY_ID and LOCALSTREAMS_SECRET_ACCESS_KEY"
+        return """
+            # LocalStreams listens; seed \(seed)
+            export AWS_ENDPOINT_URL=\(endpoint)
+            export AWS_REGION=\(region) AWS_DEFAULT_REGION=\(region)
+            \(exports)
+            """
+    }
+}
+
+extension LocalStreams.ShardFilterSupport: ExpressibleByArgument {}
