@@ -7,14 +7,17 @@ enum LiveServers {
     private static let processes = Mutex<[URL: Process]>([:])
     /// Registers the clean-up once, at the first server.
     private static let cleanUpAtExit: Void = {
-        atexit {
-            let left = LiveServers.processes.withLock { $0 }
-            for (directory, process) in left {
-                if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-                try? FileManager.default.removeItem(at: directory)
-            }
-        }
+        atexit { LiveServers.end() }
+        at_quick_exit { LiveServers.end() }
     }()
+
+    private static func end() {
+        let left = processes.withLock { $0 }
+        for (directory, process) in left {
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            try? FileManager.default.removeItem(at: directory)
+        }
+    }
 
     /// Remembers the server that lives in `directory`.
     static func insert(_ directory: URL, process: Process) {

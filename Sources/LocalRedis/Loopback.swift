@@ -4,8 +4,11 @@ import Glibc
 /// A new directory that only this user may enter, with a path short enough for a socket inside it.
 func makePrivateDirectory() throws -> URL {
     for parent in [NSTemporaryDirectory(), "/tmp"] {
-        // Source: unix(7): a socket's path has 108 bytes; the names inside need about 20 of them.
-        guard parent.utf8.count < 60 else { continue }
+        // Source: unix(7): a socket's path has 108 bytes; the names inside need about 20 of them. The path becomes
+        // part of configurations and addresses, whose special characters are nobody's business here.
+        guard parent.utf8.count < 60, parent.wholeMatch(of: /[A-Za-z0-9\/._-]+/) != nil else {
+            continue
+        }
         var template = Array((parent + "/shardwalk-redis-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { continue }
         let path = String(

@@ -44,5 +44,19 @@ package struct MalformedJSON: Error, Hashable, CustomStringConvertible {
         self.offset = offset
     }
 
+    /// Where a text stops being JSON; nil where all of it is.
+    package static func first(in text: [UInt8]) -> MalformedJSON? {
+        text.withUnsafeBufferPointer { bytes in
+            var cursor = JSONCursor(bytes)
+            do throws(Problem) {
+                _ = try cursor.value()
+                try cursor.finish()
+                return nil
+            } catch {
+                return MalformedJSON(error, at: cursor.offset)
+            }
+        }
+    }
+
     package var description: String { "\(problem.rawValue), at byte \(offset)" }
 }

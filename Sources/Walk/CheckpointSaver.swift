@@ -31,12 +31,25 @@ package struct CheckpointSaver<Store: CheckpointStore, Clock: WalkClock>: Sendab
             do throws(CheckpointError) {
                 saved = try await save()
             } catch {
-                failures.note(
-                    "checkpoint", level: .error, at: clock.uptime,
-                    "the checkpoint could not be saved; the walk goes on, trying again",
-                    ["error": "\(error.description)", "do": "\(error.advice)"])
+                report(error)
             }
         }
+    }
+
+    /// Saves now, or reports that it could not be done; the next beat tries again.
+    package func saveOrReport() async {
+        do throws(CheckpointError) {
+            try await save()
+        } catch {
+            report(error)
+        }
+    }
+
+    private func report(_ error: CheckpointError) {
+        failures.note(
+            "checkpoint", level: .error, at: clock.uptime,
+            "the checkpoint could not be saved; the walk goes on, trying again",
+            ["error": "\(error.description)", "do": "\(error.advice)"])
     }
 
     /// Saves now, and returns the revision of the progress that was saved.

@@ -20,11 +20,17 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     package let logger: Logger
     /// Where to write what fails again and again.
     package let failures: FailureLog
+    /// Puts the progress where it outlives the process.
+    let remember: @Sendable () async -> Void
 
     /// The parts of a walk.
+    ///
+    /// `remember` is called when a stream has begun and before it is read: a stream that is begun at LATEST and not
+    /// remembered would be begun there again, later, after a kill. What it can't put there it reports itself.
     package init(
         source: Stream, sink: Cache, clock: Clock, progress: Progress, memory: ByteBudget,
-        calls: CallBudget<Clock>, idle: IdlePause, logger: Logger
+        calls: CallBudget<Clock>, idle: IdlePause, logger: Logger,
+        remember: @escaping @Sendable () async -> Void = {}
     ) {
         self.source = source
         self.sink = sink
@@ -34,6 +40,7 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         self.calls = calls
         self.idle = idle
         self.logger = logger
+        self.remember = remember
         failures = FailureLog(logger)
     }
 

@@ -78,6 +78,10 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                     for await event in group { _ = handle(event, &walk) }
                     return ending
                 }
+                if walk.hasBegun {
+                    walk.hasBegun = false
+                    await parts.remember()
+                }
                 if !Task.isCancelled { proceed(&walk, &group) }
             }
             return .success(.cancelled)
@@ -89,6 +93,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private struct Coordination {
         var plan: DiscoveryPlan
         var isNew: Bool
+        /// Whether the stream has begun just now.
+        var hasBegun = false
         var generator: SeededGenerator
         var firstListing: [Shard] = []
         /// Whether the last whole listing said that the stream is switched off, so that no shard will begin any more.
@@ -270,6 +276,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         let tree = ShardTree(walk.firstListing, at: start, time: parts.clock.time)
         parts.progress.begin(stream, with: tree)
         walk.isNew = false
+        walk.hasBegun = true
         parts.logger.info(
             "stream opened",
             metadata: [
@@ -350,7 +357,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
 
     /// Whether there is nothing left to do.
     private func ending(_ walk: Coordination) -> Ending? {
-        guard walk.isListed else { return nil }
+        // Shards that were left because of a cancellation have not reached anything.
+        guard walk.isListed, !Task.isCancelled else { return nil }
         let now = parts.clock.uptime
         let (isCaughtUp, isDone) = parts.progress.visit(stream) { stream in
             (

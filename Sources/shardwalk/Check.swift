@@ -69,7 +69,7 @@ struct Check: AsyncParsableCommand {
                 directory: config.checkpointDirectory, name: config.name)
             guard let checkpoint else { return "\(path) (none yet: starts as configured)" }
             let shards = checkpoint.streams.values.reduce(0) { $0 + $1.shards.count }
-            return "\(path) (\(shards) shards)"
+            return "\(path) (\(StatusReport.counted(shards, "shard")))"
         } catch {
             throw Stop(error)
         }

@@ -38,6 +38,14 @@ struct Config: Sendable {
             /// One stream, and none that replaces it.
             case arn(StreamARN)
 
+            /// The table that is followed.
+            var table: String {
+                switch self {
+                case .table(let name): name
+                case .arn(let arn): arn.table
+                }
+            }
+
             var description: String {
                 switch self {
                 case .table(let name): "table \(name)"
@@ -92,7 +100,7 @@ extension Config {
     static func load(_ path: String, environment: [String: String]) throws(Stop) -> Config {
         let bytes: [UInt8]
         do throws(FileError) {
-            guard let content = try SystemFiles().read(path, limit: sizeMaximum) else {
+            guard let content = try MountedFile.read(path, limit: sizeMaximum) else {
                 throw FileError(.openRead, path, errno: ENOENT)
             }
             bytes = content
@@ -122,7 +130,7 @@ extension Config {
         do {
             json = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
         } catch {
-            throw ConfigError(problems: ["the file is not JSON: \(Self.reason(error))"])
+            throw ConfigError(problems: ["the file is not JSON: \(Self.reason(error, bytes))"])
         }
         guard case .object(let values) = json else {
             throw ConfigError(problems: ["the file is \(json.kind): give an object"])
@@ -167,11 +175,12 @@ extension Config {
     }
 
     private static func streams(_ reader: ConfigReader) -> [Stream] {
-        var seen: Set<Stream.Origin> = []
+        var seen: Set<String> = []
         let streams = reader.list("streams") { entry -> Stream? in
             let stream = stream(entry)
-            if let stream, !seen.insert(stream.origin).inserted {
-                entry.wrong("names \(stream.origin) a second time: follow a stream once")
+            // A table and one of its streams are the same records as well, and can't be told apart later.
+            if let stream, !seen.insert(stream.origin.table).inserted {
+                entry.wrong("names table \(stream.origin.table) a second time: follow it once")
             }
             return stream
         }
@@ -252,8 +261,9 @@ extension Config {
         _ section: ConfigReader, _ environment: [String: String]
     ) -> (String, Duration) {
         let beat = section.integer("saveEverySeconds", in: 1...60, default: 1)
+        let fromFile = section.string("directory")
         let directory =
-            environment.nonEmpty("SHARDWALK_CHECKPOINT_DIRECTORY") ?? section.string("directory")
+            environment.nonEmpty("SHARDWALK_CHECKPOINT_DIRECTORY") ?? fromFile
             ?? environment.nonEmpty("STATE_DIRECTORY") ?? "/var/lib/shardwalk"
         if !directory.hasPrefix("/") || directory.utf8.contains(0) {
             section.wrong("directory", "is not absolute: give a path that begins with /")
@@ -274,9 +284,19 @@ extension Config {
             minimum: .milliseconds(minimum), maximum: .milliseconds(max(minimum, maximum)))
     }
 
-    private static func reason(_ error: any Error) -> String {
-        guard case DecodingError.dataCorrupted(let context) = error else { return "\(error)" }
-        return context.underlyingError.map { "\($0)" } ?? context.debugDescription
+    private static func reason(_ error: any Error, _ bytes: [UInt8]) -> String {
+        if let malformed = MalformedJSON.first(in: bytes) {
+            let before = bytes[..<malformed.offset]
+            let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+            let column = before.reversed().prefix { $0 != UInt8(ascii: "\n") }.count + 1
+            return "\(malformed.problem.rawValue), at line \(line), column \(column)"
+        }
+        // Well-formed, and yet not to be read: a number that is too large, or half a surrogate pair.
+        guard case DecodingError.typeMismatch(_, let context) = error else {
+            return "it holds a value that can't be read"
+        }
+        let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+        return "the value of \(path) can't be read"
     }
 }
 

@@ -72,7 +72,7 @@ final class ConfigReader {
         let words = Word.allCases.map(\.rawValue)
         wrong(
             key,
-            "is \"\(text)\": give \(words.joined(separator: " or "))\(Self.hint(text, among: words))"
+            "is \"\(Self.short(text))\": give \(words.joined(separator: " or "))\(Self.hint(text, among: words))"
         )
         return standard
     }
@@ -142,8 +142,9 @@ final class ConfigReader {
     /// Ends the reading: whatever was not asked for is a mistake.
     func finish() {
         for key in values.keys.sorted() {
+            let hint = Self.hint(key, among: known)
             problems.append(
-                "\(path(of: key)) is not a key\(Self.hint(key, among: known).isEmpty ? " that shardwalk knows" : Self.hint(key, among: known))"
+                "\(path(of: Self.short(key))) is not a key\(hint.isEmpty ? " that shardwalk knows" : hint)"
             )
         }
     }
@@ -166,8 +167,18 @@ final class ConfigReader {
 
     private func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
+    /// A text that stays one line of a message, whatever is in it.
+    private static func short(_ text: String) -> String {
+        let line = text.unicodeScalars.prefix(60).map {
+            $0.properties.generalCategory == .control ? "?" : $0
+        }
+        return String(String.UnicodeScalarView(line))
+            + (text.unicodeScalars.count > 60 ? "..." : "")
+    }
+
     /// A question after the nearest word, or nothing when none is near.
     private static func hint(_ text: String, among words: [String]) -> String {
+        guard text.utf8.count <= 60 else { return "" }
         let near = words.map { (word: $0, distance: distance($0.lowercased(), text.lowercased())) }
             .min { $0.distance < $1.distance }
         guard let near, near.distance <= max(2, text.count / 3) else { return "" }

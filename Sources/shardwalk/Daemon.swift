@@ -50,7 +50,8 @@ struct Daemon: Sendable {
             source: services.source, sink: sink, clock: clock, progress: progress,
             memory: ByteBudget(limit: config.pageBytes),
             calls: CallBudget(callsPerSecond: config.aws.describeCallsPerSecond, clock: clock),
-            idle: config.idle, logger: logger)
+            idle: config.idle, logger: logger
+        ) { await saver.saveOrReport() }
 
         let work = Task {
             () async -> Result<[Follower.Ending], Stop> in
@@ -78,7 +79,7 @@ struct Daemon: Sendable {
         await services.close()
         withExtendedLifetime(signals) {}
         if case .failure(let error) = saved { throw Stop(error) }
-        try report(endings.get(), goal, progress)
+        try report(endings, goal, progress)
     }
 
     // MARK: Parts of a run
@@ -110,12 +111,11 @@ struct Daemon: Sendable {
         _ parts: Follower.Parts, _ saver: CheckpointSaver<CheckpointFile<SystemFiles>, SystemClock>
     ) async throws(Stop) -> [Follower.Ending] {
         // From here on the daemon waits by itself for whatever is not there yet.
-        systemd.ready("looking up \(config.streams.count) streams")
+        systemd.ready("looking up \(StatusReport.counted(config.streams.count, "stream"))")
         var followers: [Follower] = []
         for stream in config.streams {
             let target = try await services.resolve(
-                stream, unfinished: Follower.unfinished(stream, in: parts.progress),
-                patiently: goal == .follow)
+                stream, progress: parts.progress, patiently: goal == .follow)
             followers.append(
                 Follower(target, goal: goal, restarts: restart, services: services, parts: parts))
         }
@@ -126,7 +126,7 @@ struct Daemon: Sendable {
             throw Stop(error)
         }
         warnOfOldPositions(remembered)
-        systemd.status("following \(followers.count) streams")
+        systemd.status("following \(StatusReport.counted(followers.count, "stream"))")
         return await withTaskGroup(of: Follower.Ending.self) { group in
             for follower in followers { group.addTask { await follower.run() } }
             var endings: [Follower.Ending] = []
@@ -177,29 +177,36 @@ struct Daemon: Sendable {
             logger.warning(
                 "the pages in hand could not be finished in time; they are applied again at the next start",
                 metadata: ["seconds": "\(seconds)"])
-            _exit(0)
+            quick_exit(0)
         }
     }
 
     private func report(
-        _ endings: [Follower.Ending], _ goal: Goal, _ progress: Progress
+        _ result: Result<[Follower.Ending], Stop>, _ goal: Goal, _ progress: Progress
     ) throws(Stop) {
         let counts = progress.counts
         logger.notice(
             "shardwalk ends",
             metadata: ["records": "\(counts.records)", "keys": "\(counts.changes)"])
+        let endings: [Follower.Ending]
+        switch result {
+        case .success(let all): endings = all
+        case .failure(let stop) where stop.exit == .interrupted: endings = [.interrupted]
+        case .failure(let stop): throw stop
+        }
         for ending in endings {
             switch ending {
-            case .done: break
+            case .done(left: 0): break
             case .interrupted where goal == .follow: break
             case .interrupted:
                 throw Stop(
                     .interrupted, "the replay was interrupted; what was applied is recorded",
                     advice: "shardwalk replay --from checkpoint goes on with it")
             case .failed(let stop): throw stop
-            case .blocked(let count):
+            case .done(let count):
                 throw Stop(
-                    .blocked, "\(count) shards had to be left before their end",
+                    .blocked,
+                    "\(StatusReport.counted(count, "shard")) had to be left before the end",
                     advice: "the log says which and why; `shardwalk status` shows where they stand")
             }
         }

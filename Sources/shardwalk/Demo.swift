@@ -35,6 +35,27 @@ struct Demo: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let work = Task { try await perform() }
+        // Taken over before anything is started, so that nothing is left behind.
+        let signals = Signals { work.cancel() }
+        let result = await work.result
+        withExtendedLifetime(signals) {}
+        switch result {
+        case .success(true): return
+        case _ where work.isCancelled:
+            throw Stop(.interrupted, "the demo was stopped before its end")
+        case .success(false):
+            throw Stop(
+                .different, "cache and table differ",
+                advice: "run it again with --log and the same --seed, and report what you see")
+        case .failure(let stop as Stop): throw stop
+        case .failure(let error):
+            throw Stop(.unavailable, "the demo could not go on: \(error)")
+        }
+    }
+
+    /// Starts emulator and redis-server, plays, ends both, and returns whether cache and table are equal.
+    private func perform() async throws -> Bool {
         let keys = Credentials(accessKeyID: "DEMO", secretAccessKey: "demo-secret")
         let streams = try await LocalStreams.start(
             .init(partitions: 4, rolloverEvery: .seconds(3), seed: seed, credentials: keys))
@@ -50,18 +71,14 @@ struct Demo: AsyncParsableCommand {
         let areEqual: Bool
         do {
             areEqual = try await play(streams, redis, keys)
-            await redis.end()
-            await streams.stop()
         } catch {
             await redis.end()
             await streams.stop()
             throw error
         }
-        guard areEqual else {
-            throw Stop(
-                .different, "cache and table differ",
-                advice: "run it again with --log and the same --seed, and report what you see")
-        }
+        await redis.end()
+        await streams.stop()
+        return areEqual
     }
 
     /// Runs workload and walk side by side, and returns whether cache and table are equal at the end.
@@ -108,9 +125,8 @@ struct Demo: AsyncParsableCommand {
         let verdict = try await board.verdict(on: table)
         await board.close()
         await services.close()
-        guard let areEqual else { throw Stop(.interrupted, "the demo was stopped before its end") }
         Terminal.print(verdict)
-        return areEqual
+        return areEqual ?? false
     }
 
     private func demoConfig(

@@ -21,10 +21,8 @@ struct Follower: Sendable {
 
     /// How following came to its end.
     enum Ending: Sendable {
-        /// The goal is reached, or the task was cancelled.
-        case done
-        /// The goal is reached but for so many shards.
-        case blocked(Int)
+        /// The goal is reached, but for so many shards that were left before their end.
+        case done(left: Int)
         /// The task was cancelled before the goal was reached.
         case interrupted
         /// Something that only a person can mend.
@@ -51,6 +49,7 @@ struct Follower: Sendable {
 
     /// Follows until the goal is reached, the stream is over for good or the task is cancelled.
     func run() async -> Ending {
+        var left = 0
         // What an older stream of the table still holds comes first: it is older than everything in the new one.
         for older in Self.unfinished(target.stream, in: parts.progress)
         where older.label < target.arn.label {
@@ -59,8 +58,9 @@ struct Follower: Sendable {
                 metadata: ["stream": "\(older)", "new": "\(target.arn)"])
             switch await walk(older, from: .trimHorizon) {
             case .success(.cancelled): return .interrupted
-            case .success: break
-            case .failure(let error): noteGone(older, error)
+            case .success(.caughtUp(let blocked)): left += blocked
+            case .success(.drained): break
+            case .failure(let error): noteFailure(older, error)
             }
         }
         var arn = target.arn
@@ -73,23 +73,26 @@ struct Follower: Sendable {
         while true {
             switch await walk(arn, from: start, anew: beginsAnew) {
             case .success(.cancelled): return .interrupted
-            case .success(.caughtUp(let blocked)):
-                return blocked == 0 ? .done : .blocked(blocked)
+            case .success(.caughtUp(let blocked)): return .done(left: left + blocked)
             case .success(.drained):
-                guard goal == .follow, case .table = target.stream.origin else { return .done }
+                guard goal == .follow, case .table = target.stream.origin else {
+                    return .done(left: left)
+                }
                 parts.logger.error(
                     "the stream is switched off and read to its end; waiting for a new one",
                     metadata: [
                         "stream": "\(arn)", "do": "enable the table's stream with NEW_IMAGE",
                     ])
             case .failure(let error):
-                guard goal == .follow, case .table = target.stream.origin else {
+                guard goal == .follow, case .table = target.stream.origin,
+                    case .streamGone = error
+                else {
                     return .failed(
                         Stop(
                             .unavailable, "\(target.stream.origin): \(error)",
                             advice: "give the table's name or its latest stream's ARN"))
                 }
-                noteGone(arn, error)
+                noteFailure(arn, error)
             }
             guard let next = await nextStream(after: arn) else { return .interrupted }
             addSwitchGap(to: next)
@@ -127,9 +130,10 @@ struct Follower: Sendable {
             await parts.clock.sleep(for: Self.lookBeat)
             parts.progress.noteActivity()
             do throws(Stop) {
-                let found = try await services.resolve(target.stream, patiently: true)
+                let found = try await services.resolve(target.stream, patiently: false)
                 if found.arn != arn { return found.arn }
             } catch {
+                if Task.isCancelled { break }
                 parts.failures.note(
                     "table", level: .error, at: parts.clock.uptime,
                     "the table has no stream that can be followed; looking again",
@@ -139,9 +143,11 @@ struct Follower: Sendable {
         return nil
     }
 
-    private func noteGone(_ arn: StreamARN, _ error: WalkError) {
-        parts.progress.drain(arn)
-        parts.logger.error("\(error)", metadata: ["stream": "\(arn)"])
+    private func noteFailure(_ arn: StreamARN, _ error: WalkError) {
+        if case .streamGone = error { parts.progress.drain(arn) }
+        parts.logger.error(
+            "the stream can't be read any more",
+            metadata: ["stream": "\(arn)", "reason": "\(error)"])
     }
 
     private func addSwitchGap(to arn: StreamARN) {

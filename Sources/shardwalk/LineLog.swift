@@ -34,8 +34,19 @@ struct LineLog: LogHandler {
         Logger(label: "shardwalk") { _ in
             LineLog(
                 format: config.logFormat, level: config.logLevel,
-                underJournal: environment["JOURNAL_STREAM"] != nil)
+                underJournal: leadsToJournal(environment))
         }
+    }
+
+    /// Whether standard error is the journal's stream, which JOURNAL_STREAM names by device and inode.
+    ///
+    /// The variable alone says little: whatever a service starts inherits it, terminals included.
+    private static func leadsToJournal(_ environment: [String: String]) -> Bool {
+        var status = stat()
+        guard let stream = environment["JOURNAL_STREAM"], fstat(STDERR_FILENO, &status) == 0 else {
+            return false
+        }
+        return stream == "\(status.st_dev):\(status.st_ino)"
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -35,7 +35,8 @@ struct Main: AsyncParsableCommand {
             }
         } catch let stop as Stop {
             stop.report()
-            Glibc.exit(stop.exit.rawValue)
+            // An end before the usual one leaves threads running, and exit() would take libraries down under them.
+            quick_exit(stop.exit.rawValue)
         } catch {
             exit(withError: error)
         }

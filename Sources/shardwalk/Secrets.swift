@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Glibc
 import Walk
 
 /// `${NAME}` in a text stands for the environment variable of that name.
@@ -46,6 +46,21 @@ enum Placeholders {
     }
 }
 
+/// Files that somebody else puts there for the program to read.
+enum MountedFile {
+    /// The bytes of a file of at most `limit` of them; nil when there is none.
+    ///
+    /// Links are followed: Kubernetes mounts configuration and secrets as links, to change them in one step.
+    static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]? {
+        guard let target = realpath(path, nil) else {
+            if errno == ENOENT { return nil }
+            throw FileError(.openRead, path, errno: errno)
+        }
+        defer { free(target) }
+        return try SystemFiles().read(String(cString: target), limit: limit)
+    }
+}
+
 /// A file that holds a password and nothing else.
 enum PasswordFile {
     /// A file that holds no password; what it does hold is never shown.
@@ -57,7 +72,7 @@ enum PasswordFile {
 
     /// The password in the file at `path`, without the newline that editors put behind it.
     static func read(_ path: String) throws -> String {
-        guard let bytes = try SystemFiles().read(path, limit: sizeMaximum) else {
+        guard let bytes = try MountedFile.read(path, limit: sizeMaximum) else {
             throw Failure(description: "redis.passwordFile: there is no file \(path)")
         }
         var text = String(decoding: bytes, as: UTF8.self)

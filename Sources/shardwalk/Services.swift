@@ -47,6 +47,7 @@ struct Services: Sendable {
         region = try await Self.region(config, settings, chain)
         chain.fallbackRegion = region
         self.chain = chain
+        try Self.check(config, settings, region)
         credentials = CredentialCache(logger: logger, now: { clock.now() }) {
             [chain] () async throws(CredentialError) in try await chain.fetch()
         }
@@ -82,13 +83,13 @@ struct Services: Sendable {
     ///
     /// - Parameters:
     ///   - stream: what the configuration says.
-    ///   - unfinished: streams of the same table that were followed before and not read to their ends, oldest first: the
-    ///     last of them is gone on with when the table's stream is switched off.
+    ///   - progress: what is remembered; a stream of the same table that was followed before and not read to its end is
+    ///     gone on with when the table's stream is switched off.
     ///   - patiently: whether to go on asking, for ever, a service that does not answer.
     /// - Returns: The stream with its mapping.
-    /// - Throws: `Stop` when somebody has to act.
+    /// - Throws: `Stop` when somebody has to act, or as interrupted when the task is cancelled.
     func resolve(
-        _ stream: Config.Stream, unfinished: [StreamARN] = [], patiently: Bool
+        _ stream: Config.Stream, progress: Progress? = nil, patiently: Bool
     ) async throws(Stop) -> Target {
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(
@@ -96,17 +97,21 @@ struct Services: Sendable {
             generator: SeededGenerator(seed: random.next()))
         let clock = SystemClock()
         let failures = FailureLog(logger)
+        let unfinished = progress.map { Follower.unfinished(stream, in: $0) } ?? []
         while true {
+            progress?.noteActivity()
             let failure: SourceError
             do throws(SourceError) {
                 return try target(stream, try await find(stream, unfinished))
             } catch {
                 failure = error
             }
+            if Task.isCancelled {
+                throw Stop(.interrupted, "\(stream.origin) was still looked for")
+            }
             let verdict = Verdict(on: failure)
             let isPassing = verdict == .retry || verdict == .retryLater
-            guard isPassing, patiently || backoff.attempts + 1 < Self.attemptsMaximum,
-                !Task.isCancelled
+            guard isPassing, patiently || backoff.attempts + 1 < Self.attemptsMaximum
             else { throw Self.stop(stream, failure) }
             failures.note(
                 "resolve", at: clock.uptime, "looking up a stream failed; trying again",
@@ -213,6 +218,18 @@ struct Services: Sendable {
         throw Stop(
             .configuration, "no region is set",
             advice: "set aws.region in the configuration, or AWS_REGION")
+    }
+
+    /// Refuses streams of another region, unless one address serves all of them.
+    private static func check(
+        _ config: Config, _ settings: AWSSettings, _ region: String
+    ) throws(Stop) {
+        guard settings.streamsEndpoint == nil else { return }
+        for case .arn(let arn) in config.streams.map(\.origin) where arn.region != region {
+            throw Stop(
+                .configuration, "stream \(arn) is in \(arn.region), and the region is \(region)",
+                advice: "run a shardwalk of its own for each region, with aws.region set")
+        }
     }
 
     private static func transport(

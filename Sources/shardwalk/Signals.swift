@@ -13,20 +13,33 @@ final class Signals {
         func next() -> Int { received.add(1, ordering: .relaxed).oldValue }
     }
 
+    private static let numbers = [SIGTERM, SIGINT]
+
+    /// Whether somebody ends the process already: a second one would end it in the middle of that.
+    private static let isEnding = Atomic(false)
+
+    /// The default action would end the process before a source sees the signal.
+    ///
+    /// Done once: Dispatch puts a handler of its own in the place of this, which a second time would remove.
+    private static let ignoreDefaults: Void = {
+        for number in numbers { signal(number, SIG_IGN) }
+    }()
+
     private let sources: [any DispatchSourceSignal]
 
     /// Takes over the two signals; `stop` is called once, on a thread of Dispatch's.
     init(stop: @escaping @Sendable () -> Void) {
         let count = Count()
-        sources = [SIGTERM, SIGINT].map { number in
-            // The default action would end the process before the source sees the signal.
-            signal(number, SIG_IGN)
+        Self.ignoreDefaults
+        sources = Self.numbers.map { number in
             let source = DispatchSource.makeSignalSource(
                 signal: number, queue: .global(qos: .userInitiated))
             source.setEventHandler {
                 guard count.next() == 0 else {
+                    if Self.isEnding.exchange(true, ordering: .relaxed) { return }
                     Terminal.error("second signal: ending at once; the checkpoint is as last saved")
-                    _exit(128 + number)
+                    // Ends what was started (the demo's redis-server), but waits for nothing.
+                    quick_exit(128 + number)
                 }
                 stop()
             }

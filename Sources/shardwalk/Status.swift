@@ -58,7 +58,7 @@ enum StatusReport {
             lines.append("")
             lines.append("table \(arn.table), stream \(arn.label)")
             lines.append(
-                "  \(stream.shards.count) shards, \(finished) finished\(stream.isDrained ? ", switched off and drained" : "")"
+                "  \(counted(stream.shards.count, "shard")), \(finished) finished\(stream.isDrained ? ", switched off and drained" : "")"
             )
             var rows = [["SHARD", "POSITION", "LAST RECORD"]]
             for (id, shard) in stream.shards.sorted(by: { $0.key < $1.key })
@@ -98,6 +98,11 @@ enum StatusReport {
         case .after(let number): "after \(number)"
         case .end: "SHARD_END"
         }
+    }
+
+    /// A number with its noun, which is in the singular after 1.
+    static func counted(_ count: Int, _ noun: String) -> String {
+        "\(count) \(noun)\(count == 1 ? "" : "s")"
     }
 
     /// How long ago a time is.
