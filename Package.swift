@@ -93,9 +93,11 @@ let package = Package(
             exclude: ["Python"], swiftSettings: house),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["shardwalk", "LocalStreams", "LocalRedis", "TestBed"],
-            exclude: ["Scripts"],
-            swiftSettings: house),
+            dependencies: [
+                "shardwalk", "Records", "Walk", "AWS", "Streams", "Redis", "LocalStreams",
+                "LocalRedis", "TestBed", logging,
+            ],
+            exclude: ["Golden", "Scripts"], swiftSettings: house),
         .testTarget(
             name: "HouseTests", dependencies: ["shardwalk", "TestBed"], swiftSettings: house),
     ]

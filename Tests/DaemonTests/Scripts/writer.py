@@ -1,9 +1,11 @@
-"""Writes a seeded, changing workload to a DynamoDB endpoint with boto3, and prints the table at the end.
+"""Makes a table with a stream, writes a seeded, changing workload to it with boto3, and prints its last state.
 
-usage: writer.py ENDPOINT TABLE SEED SECONDS [create]
+usage: writer.py ENDPOINT TABLE KEYS SEED SECONDS SECRET TOKEN
 
-The last line of its output is a JSON object: the items by their ids, in DynamoDB's JSON.
+KEYS are the key attributes with their types, such as id:S or pk:N,sk:B. The last line of the output is a JSON object:
+the items in DynamoDB's JSON, named by the values of their key attributes, joined by colons.
 """
+
 import base64
 import json
 import random
@@ -13,25 +15,43 @@ import time
 import boto3
 from botocore.config import Config
 
-endpoint, table, seed, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+endpoint, table, keys, seed, seconds, secret, token = sys.argv[1:]
+keys = [part.split(":") for part in keys.split(",")]
+chance = random.Random(int(seed))
 client = boto3.client(
-    "dynamodb", endpoint_url=endpoint, region_name="us-east-1",
-    aws_access_key_id="LOCALSTREAMS", aws_secret_access_key="local-secret",
+    "dynamodb",
+    endpoint_url=endpoint,
+    region_name="us-east-1",
+    aws_access_key_id="LOCALSTREAMS",
+    aws_secret_access_key=secret,
+    aws_session_token=token,
     config=Config(retries={"max_attempts": 5}),
 )
-if "create" in sys.argv[5:]:
-    client.create_table(
-        TableName=table, BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
+client.create_table(
+    TableName=table,
+    BillingMode="PAY_PER_REQUEST",
+    KeySchema=[{"AttributeName": name, "KeyType": role} for (name, _), role in zip(keys, ["HASH", "RANGE"])],
+    AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in keys],
+    StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+)
 
-chance = random.Random(seed)
 STRINGS = [
-    "plain", "quo\"te\\slash/", "\b\f\n\r\t", "\x01\x1f\x7f", "h\u00e9llo \u4e16\u754c", "\U0001F600 astral \U00010348",
-    "\u2028\u2029", "</script>", "", " ",
+    "content-mark",
+    "quo\"te\\slash/",
+    "\b\f\n\r\t",
+    "\x01\x1f\x7f",
+    "h\u00e9llo \u4e16\u754c",
+    "\U0001f600 astral \U00010348",
+    "\u2028\u2029",
+    "</script>",
+    "",
+    " ",
 ]
+
+
+def number():
+    digits = str(chance.randrange(1, 10)) + "".join(str(chance.randrange(10)) for _ in range(36)) + "7"
+    return chance.choice(["0", "-1.5", digits, "-0." + digits, "1.5e60", "1E-130", str(chance.randrange(10**9))])
 
 
 def value(depth=0):
@@ -39,8 +59,7 @@ def value(depth=0):
     if kind == 0:
         return {"S": chance.choice(STRINGS)}
     if kind == 1:
-        digits = str(chance.randrange(1, 10)) + "".join(str(chance.randrange(10)) for _ in range(36)) + "7"
-        return {"N": chance.choice(["0", "-1.5", digits, "-0." + digits, str(chance.randrange(10**9))])}
+        return {"N": number()}
     if kind == 2:
         return {"B": chance.randbytes(chance.randrange(1, 40))}
     if kind == 3:
@@ -57,49 +76,56 @@ def value(depth=0):
         return {"L": []}
     if kind == 9:
         return {"L": [value(depth + 1) for _ in range(chance.randrange(4))]}
-    return {"M": {chance.choice(["k", "\u00fc", "10", "2", "a.b", "q\"t"]) + str(i): value(depth + 1) for i in range(chance.randrange(4))}}
+    names = [chance.choice(["k", "\u00fc", "10", "2", "a.b", 'q"t']) + str(i) for i in range(chance.randrange(4))]
+    return {"M": {name: value(depth + 1) for name in names}}
 
 
-def item(key):
-    attributes = {"id": {"S": key}, "version": {"N": str(chance.randrange(1, 10**12))}}
+def key():
+    """The key attributes of one of a few items."""
+    which = chance.randrange(200)
+    forms = {
+        "S": {"S": ["item-", "sch\u00f6n-", "{x}:", "item-a b\n"][which % 4] + str(which)},
+        "N": {"N": ["0", "-1.5", "12345678901234567890123456789012345678", str(which % 50)][which % 4]},
+        "B": {"B": b"item-\x00\xff" + bytes([which])},
+    }
+    return {name: forms[kind] for name, kind in keys}
+
+
+def item(attributes):
+    item = dict(attributes, version={"N": str(chance.randrange(1, 10**12))}, note={"S": "content-mark"})
     for name in chance.sample(["a", "b", "c", "7", "42", "\u00e4"], chance.randrange(1, 5)):
-        attributes[name] = value()
-    return attributes
+        item[name] = value()
+    return item
 
 
-def ident():
-    return chance.choice(["item-", "sch\u00f6n-", "{x}:", "a b\n"]) + str(chance.randrange(60))
-
-
-end = time.monotonic() + seconds
-writes = 0
-while time.monotonic() < end:
-    what = chance.randrange(10)
-    if what < 6:
-        client.put_item(TableName=table, Item=item(ident()))
-        writes += 1
-    elif what < 8:
-        client.delete_item(TableName=table, Key={"id": {"S": ident()}})
-        writes += 1
-    else:
-        keys = sorted({ident() for _ in range(chance.randrange(1, 20))})
-        client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item(key)}} for key in keys]})
-        writes += len(keys)
-print(f"{writes} writes", file=sys.stderr)
+def batch():
+    """Puts of different items: a batch takes each key once."""
+    wanted = {json.dumps(plain(one)): one for one in (key() for _ in range(chance.randrange(1, 20)))}
+    return [{"PutRequest": {"Item": item(one)}} for one in wanted.values()]
 
 
 def plain(node):
     if isinstance(node, bytes):
         return base64.b64encode(node).decode()
     if isinstance(node, dict):
-        return {key: plain(inner) for key, inner in node.items()}
+        return {name: plain(inner) for name, inner in node.items()}
     if isinstance(node, (list, set, tuple)):
         return [plain(inner) for inner in node]
     return node
 
 
+end = time.monotonic() + float(seconds)
+while time.monotonic() < end:
+    what = chance.randrange(10)
+    if what < 6:
+        client.put_item(TableName=table, Item=item(key()))
+    elif what < 8:
+        client.delete_item(TableName=table, Key=key())
+    else:
+        client.batch_write_item(RequestItems={table: batch()})
+
 items = {}
 for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
-    for found in page["Items"]:
-        items[found["id"]["S"]] = plain(found)
+    for found in map(plain, page["Items"]):
+        items[":".join(found[name][kind] for name, kind in keys)] = found
 print(json.dumps(items))

@@ -1,0 +1,98 @@
+import Foundation
+import LocalRedis
+import LocalStreams
+import TestBed
+import Testing
+import Walk
+
+// How the program ends when it is told to. What is applied at that moment is what the checkpoint says: see LambdaTests.
+@Suite(.serialized) struct SignalTests {
+    @Test(arguments: [SIGTERM, SIGINT])
+    func `a signal while Redis is down ends it with 0`(signal: Int32) async throws {
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try await table.put(0..<10)
+            try stage.configure()
+            await stage.redis.kill()
+            let daemon = try stage.start("run")
+            try await daemon.waitForLog("cache failed; trying again")
+            try await daemon.stop(signal)
+            #expect(try #require(try stage.checkpoint()).streams.count == 1)
+        }
+    }
+
+    @Test func `a signal while Redis is frozen ends it with 0, and nothing is passed over`()
+        async throws
+    {
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try await table.put(0..<10)
+            try stage.configure()
+            stage.redis.pause()
+            let daemon = try stage.start("run")
+            try await daemon.waitForLog("shard opened", times: 2)
+            try await daemon.stop()
+            stage.redis.resume()
+            let next = try stage.start("run")
+            try await stage.waitForCache(try await table.items())
+            try await next.stop()
+        }
+    }
+
+    @Test(arguments: [SIGTERM, SIGINT])
+    func `a second signal ends it at once`(signal: Int32) async throws {
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try await table.put(0..<10)
+            // A batch that is under way is waited for; this one takes longer than anybody wants to.
+            try stage.configure([
+                "redis":
+                    #"{"url": "unix://\#(stage.redis.socketPath)", "commandTimeoutSeconds": 300}"#
+            ])
+            stage.redis.pause()
+            let daemon = try stage.start("run")
+            try await daemon.waitForLog("shard opened", times: 2)
+            daemon.signal(SIGTERM)
+            try await daemon.waitForLog("stopping")
+            daemon.signal(signal)
+            #expect(try await daemon.exitCode() == 128 + signal)
+            #expect(daemon.log.contains("second signal: ending at once"))
+            stage.redis.resume()
+        }
+    }
+
+    @Test func `a signal while a stream is still looked up ends it with 0`() async throws {
+        try await withStage(endpoint: "http://127.0.0.1:1") { stage in
+            try stage.configure()
+            let daemon = try stage.start("run")
+            try await daemon.waitForLog("looking up a stream failed")
+            try await daemon.stop()
+            // A replay does not wait for ever.
+            #expect(try await stage.run("replay").code == 69)
+        }
+    }
+
+    @Test func `a closed output ends nothing`() async throws {
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try await table.put(0..<10)
+            try stage.configure()
+            // A shell closes the descriptors before it becomes the daemon.
+            let shell = Process()
+            shell.executableURL = URL(filePath: "/bin/sh")
+            shell.arguments = [
+                "-c", #"exec "$0" "$@" >&- 2>&- <&-"#, ShardwalkProcess.binary.path, "replay",
+                "--config", stage.configPath,
+            ]
+            shell.environment = stage.environment
+            try shell.run()
+            try await wait { !shell.isRunning }
+            #expect(shell.terminationStatus == 0)
+            #expect(try await stage.cache.items() == table.items())
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import LocalStreams
+import Records
+import TestBed
+import Testing
+import Walk
+
+@testable import shardwalk
+
+// `shardwalk status`: what the checkpoint says, for people and for programs.
+@Suite struct StatusTests {
+    private static let time = 1_767_323_045.0
+
+    /// A checkpoint with everything in it that can be shown.
+    private static func checkpoint() throws -> Checkpoint {
+        func id(_ number: Int) -> ShardID {
+            ShardID("shardId-0000000141456204550\(number)-0000000\(number)")
+        }
+        let number = try #require(SequenceNumber("300000000000000499659"))
+        var orders = Checkpoint.Stream(beginning: .init(time: time - 90_000))
+        orders.shards[id(1)] = Checkpoint.Shard(
+            position: .end, recordTime: time - 20_000, finishedAt: time - 10_000)
+        orders.shards[id(2)] = Checkpoint.Shard(
+            position: .after(number), parent: id(1), recordTime: time - 3)
+        orders.shards[id(3)] = Checkpoint.Shard(
+            position: .after(number), recordTime: time - 7_300,
+            blocked: "the cache refuses the page: Redis refused SET (ERR string is too long)")
+        orders.shards[id(4)] = Checkpoint.Shard(position: .start(number), parent: id(3))
+        orders.shards[id(5)] = Checkpoint.Shard(position: .trimHorizon)
+        orders.gaps = [
+            Checkpoint.Gap(
+                shard: id(2), reason: "records were trimmed before they were read",
+                noticedAt: time - 200_000),
+            Checkpoint.Gap(
+                shard: nil, reason: "the table's stream was switched off and on",
+                noticedAt: time - 130),
+        ]
+        var users = Checkpoint.Stream(beginning: .init(time: time - 10))
+        users.shards[id(6)] = Checkpoint.Shard(position: .since(time - 310))
+        var old = Checkpoint.Stream(beginning: .init(time: time - 90_000), isDrained: true)
+        old.shards[id(7)] = Checkpoint.Shard(position: .end, finishedAt: time - 80_000)
+        let names = [
+            "orders/stream/2026-01-01", "users/stream/2026-01-02", "users/stream/2025-12-31",
+        ]
+        let arns = try names.map {
+            try #require(
+                StreamARN("arn:aws:dynamodb:us-east-1:123456789012:table/\($0)T00:00:00.000"))
+        }
+        return Checkpoint(
+            name: "golden", savedAt: time - 1,
+            streams: [arns[0]: orders, arns[1]: users, arns[2]: old])
+    }
+
+    @Test func `the table shows what is worth a look`() throws {
+        let text = StatusReport.table(try Self.checkpoint(), time: Self.time, all: false)
+        try Golden.expect(text, "status.txt")
+    }
+
+    @Test func `the whole table shows finished shards too`() throws {
+        let text = StatusReport.table(try Self.checkpoint(), time: Self.time, all: true)
+        try Golden.expect(text, "status-all.txt")
+    }
+
+    @Test func `the JSON holds everything`() throws {
+        let json = try StatusReport.json(try Self.checkpoint(), time: Self.time)
+        // What matters is the content; the spaces are the encoder's.
+        #expect(
+            try canonical(Data(json.utf8))
+                == canonical(Data(Golden.text("status.json").utf8)), "\(json)")
+    }
+
+    @Test(
+        arguments: zip(
+            [-5, 0, 119, 120, 7_199, 7_200, 172_799, 172_800],
+            ["0 s", "0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 d"]))
+    func `an age is told in a unit that suits it`(seconds: Int, words: String) {
+        #expect(StatusReport.age(of: Self.time - Double(seconds), at: Self.time) == words)
+    }
+
+    @Test func `the program prints what the file holds`() async throws {
+        let folder = try TemporaryDirectory()
+        let config = folder.path("config.json")
+        try Data(
+            """
+            {"name":"golden","streams":[{"table":"orders"}],"redis":{"url":"redis://127.0.0.1"},
+            "checkpoint":{"directory":"\(folder.path)"}}
+            """.utf8
+        ).write(to: URL(filePath: config))
+        let none = try await ShardwalkProcess.run(["status", "--config", config])
+        #expect(none.code == 74)
+        #expect(
+            none.log.contains("there is no checkpoint at \(folder.path)/golden.checkpoint.json"))
+
+        try Data(try Self.checkpoint().encoded()).write(
+            to: URL(filePath: folder.path("golden.checkpoint.json")))
+        let table = try await ShardwalkProcess.run(["status", "--config", config])
+        #expect(table.code == 0 && table.log.isEmpty)
+        #expect(table.output.hasPrefix("golden: saved "))
+        let golden = StatusReport.table(try Self.checkpoint(), time: Self.time, all: false)
+        #expect(table.output.split(separator: "\n").count == golden.split(separator: "\n").count)
+        let json = try await ShardwalkProcess.run(["status", "--config", config, "--json"])
+        let object = try JSONSerialization.jsonObject(with: Data(json.output.utf8))
+        #expect((object as? [String: Any])?["name"] as? String == "golden")
+        #expect(json.code == 0 && json.log.isEmpty)
+    }
+
+    @Test func `it works beside a running daemon`() async throws {
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try stage.configure()
+            let daemon = try stage.start("run")
+            // While the file is replaced every second, it is always a whole one that is read.
+            try await wait { try stage.checkpoint() != nil }
+            for number in 0..<5 {
+                try await table.put(number..<number + 1)
+                let status = try await stage.run("status", "--all")
+                #expect(status.code == 0 && status.output.hasPrefix("test: saved "), "\(status)")
+            }
+            try await daemon.stop()
+        }
+    }
+}
