@@ -63,7 +63,6 @@ let package = Package(
                 "Records", "Walk", "AWS", "Streams", "Redis", "LocalStreams",
                 "LocalRedis", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             swiftSettings: house),
 

@@ -213,7 +213,9 @@ final class Transfer {
 
     private func failure(_ code: CURLcode) -> HTTPError {
         let own = String(cString: errorText)
-        let text = own.isEmpty ? String(cString: curl_easy_strerror(code)) : own
+        // libcurl quotes the address of a proxy that it can't use, and a password may be part of it.
+        let isQuotable = !own.isEmpty && !own.lowercased().contains("proxy")
+        let text = isQuotable ? own : String(cString: curl_easy_strerror(code))
         return HTTPError(Self.kind(of: code), "\(host): \(text)")
     }
 

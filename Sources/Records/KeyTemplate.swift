@@ -177,10 +177,15 @@ private enum KeyValue {
 }
 
 extension KeyTemplate: CustomStringConvertible {
-    package var description: String {
+    package var description: String { text { "{\($0)}" } }
+
+    /// The template without the names of its attributes: two of one shape can make the same key.
+    package var shape: String { text { _ in "{}" } }
+
+    private func text(_ attribute: (String) -> String) -> String {
         parts.map { part in
             switch part {
-            case .attribute(let name): return "{\(name.text)}"
+            case .attribute(let name): return attribute(name.text)
             case .text(let text):
                 return String(decoding: text, as: UTF8.self)
                     .replacing("{", with: "{{").replacing("}", with: "}}")

@@ -56,7 +56,7 @@ package struct Tables: Sendable {
                 advice =
                     "there is no table \(table) in \(client.region): check its name, the region and "
                     + "the account of the credentials"
-            case .denied:
+            case .denied where error.code != nil:
                 advice =
                     "\(error.message) (looking up the stream of \(table) needs "
                     + "dynamodb:DescribeTable; a stream given by its arn does not)"

@@ -147,6 +147,7 @@ extension CheckpointError {
                 "Make the directory that is to hold it, or name another one (checkpoint.directory)."
             case ELOOP:
                 "A symbolic link stands in its place, and is not followed: remove it."
+            case EISDIR: "A directory stands in its place: remove it."
             case EFBIG: "No checkpoint is this large: it is not shardwalk's file. Move it away."
             default: "Look at the disk. The checkpoint saved last is still there and valid."
             }

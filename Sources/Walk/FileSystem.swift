@@ -4,6 +4,24 @@ import Glibc
 package enum FileStep: String, CaseIterable, Sendable {
     case createDirectory, openLock, lock, openRead, read, create, write, sync, close, rename
     case openDirectory, syncDirectory
+
+    /// What could not be done.
+    var words: String {
+        switch self {
+        case .createDirectory: "can't make the directory"
+        case .openLock: "can't open the lock"
+        case .lock: "can't lock"
+        case .openRead: "can't open"
+        case .read: "can't read"
+        case .create: "can't make"
+        case .write: "can't write"
+        case .sync: "can't bring to disk"
+        case .close: "can't close"
+        case .rename: "can't replace"
+        case .openDirectory: "can't open the directory"
+        case .syncDirectory: "can't bring to disk the names in"
+        }
+    }
 }
 
 /// A step that failed, on which file and why.
@@ -23,7 +41,7 @@ package struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        "\(step.rawValue) \(path): \(String(cString: strerror(errno)))"
+        "\(step.words) \(path): \(String(cString: strerror(errno)))"
     }
 }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
+import Glibc
+import Logging
 import Records
 import Redis
 import Walk
@@ -20,9 +22,12 @@ struct Check: AsyncParsableCommand {
         let config = try Config.load(options.config, environment: environment)
         Terminal.print("ok    configuration  \(options.config)")
         if offline { return }
-        let logger = LineLog.logger(config, environment: environment)
-        let services = try await Services(config, environment: environment, logger: logger)
+        // What there is to say stands in the lines below; a log between them would say it twice.
+        let services = try await Services(
+            config, environment: environment,
+            logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
         var first: Stop?
+        var targets: [Target] = []
         func attempt(_ what: String, _ body: () async throws(Stop) -> String) async {
             do throws(Stop) {
                 Terminal.print("ok    \(what)  \(try await body())")
@@ -35,13 +40,21 @@ struct Check: AsyncParsableCommand {
         await attempt("credentials  ") { () async throws(Stop) in
             try await services.credentialSummary()
         }
-        if first == nil {
-            for stream in config.streams {
-                await attempt("stream       ") { () async throws(Stop) in
-                    let target = try await services.resolve(stream, patiently: false)
-                    return "\(target.arn), key \(target.mapping.key)"
-                }
+        let hasCredentials = first == nil
+        for stream in config.streams {
+            guard hasCredentials else {
+                Terminal.print("skip  stream         \(stream.origin): it needs credentials")
+                continue
             }
+            await attempt("stream       ") { () async throws(Stop) in
+                let target = try await services.resolve(stream, patiently: false)
+                try await services.tryReading(target)
+                targets.append(target)
+                return "\(target.arn), key \(target.mapping.key)"
+            }
+        }
+        for note in targets.flatMap(\.notes) + Target.collisions(targets) {
+            Terminal.print("note  \(note)")
         }
         await attempt("redis        ") { () async throws(Stop) in
             try await Self.probe(config.redis)
@@ -51,7 +64,8 @@ struct Check: AsyncParsableCommand {
         if let first { throw Stop(first.exit, "the check failed", advice: nil) }
     }
 
-    private static func probe(_ config: RedisConfiguration) async throws(Stop) -> String {
+    /// Logs in to Redis, and says in a line what was found there.
+    static func probe(_ config: RedisConfiguration) async throws(Stop) -> String {
         do throws(SinkError) {
             let server = try await probeRedis(config)
             let policy = server.maxmemoryPolicy.map { ", maxmemory-policy \($0)" } ?? ""
@@ -62,16 +76,27 @@ struct Check: AsyncParsableCommand {
     }
 
     private static func checkpoint(_ config: Config) throws(Stop) -> String {
+        let directory = config.checkpointDirectory
+        let path = CheckpointFile<SystemFiles>.path(directory: directory, name: config.name)
+        let checkpoint: Checkpoint?
         do throws(CheckpointError) {
-            let checkpoint = try CheckpointFile.load(
-                directory: config.checkpointDirectory, name: config.name, files: SystemFiles())
-            let path = CheckpointFile<SystemFiles>.path(
-                directory: config.checkpointDirectory, name: config.name)
-            guard let checkpoint else { return "\(path) (none yet: starts as configured)" }
-            let shards = checkpoint.streams.values.reduce(0) { $0 + $1.shards.count }
-            return "\(path) (\(StatusReport.counted(shards, "shard")))"
+            checkpoint = try CheckpointFile.load(
+                directory: directory, name: config.name, files: SystemFiles())
         } catch {
             throw Stop(error)
         }
+        // A directory that is missing is made by the first start, in the one above it.
+        let above = directory.lastIndex(of: "/").map { String(directory[..<$0]) } ?? ""
+        let place = access(directory, F_OK) == 0 ? directory : above.isEmpty ? "/" : above
+        guard access(place, W_OK | X_OK) == 0 else {
+            throw Stop(
+                .storage, "\(path) can't be written: \(String(cString: strerror(errno)))",
+                advice:
+                    "give shardwalk a directory that it may write to (checkpoint.directory), or run the check as its user"
+            )
+        }
+        guard let checkpoint else { return "\(path) (none yet: starts as configured)" }
+        let shards = checkpoint.streams.values.reduce(0) { $0 + $1.shards.count }
+        return "\(path) (\(StatusReport.counted(shards, "shard")))"
     }
 }

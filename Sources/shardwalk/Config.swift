@@ -98,6 +98,30 @@ extension Config {
     ///
     /// - Throws: `Stop` with the exit code for configurations, naming every problem at once.
     static func load(_ path: String, environment: [String: String]) throws(Stop) -> Config {
+        try read(path) { bytes throws(ConfigError) in
+            try Config(json: bytes, environment: environment)
+        }
+    }
+
+    /// Reads from the configuration file at `path` where the checkpoint is, and nothing else: who looks at the checkpoint
+    /// needs no secrets.
+    ///
+    /// - Throws: `Stop` with the exit code for configurations.
+    static func checkpointPlace(
+        _ path: String, environment: [String: String]
+    ) throws(Stop) -> (directory: String, name: String) {
+        try read(path) { bytes throws(ConfigError) in
+            let reader = ConfigReader(try object(bytes))
+            let name = name(reader)
+            let (directory, _) = reader.section("checkpoint") { checkpoint($0, environment) }
+            guard reader.problems.isEmpty else { throw ConfigError(problems: reader.problems) }
+            return (directory, name)
+        }
+    }
+
+    private static func read<Value>(
+        _ path: String, _ decode: ([UInt8]) throws(ConfigError) -> Value
+    ) throws(Stop) -> Value {
         let bytes: [UInt8]
         do throws(FileError) {
             guard let content = try MountedFile.read(path, limit: sizeMaximum) else {
@@ -107,18 +131,19 @@ extension Config {
         } catch {
             throw Stop(
                 .configuration, "the configuration can't be read: \(error)",
-                advice:
-                    "name a configuration file with --config; config.example.json shows all keys"
+                advice: error.errno == EACCES
+                    ? "make it readable for the user that runs shardwalk"
+                    : "name a configuration file with --config; docs/configuration.md explains all keys"
             )
         }
         do throws(ConfigError) {
-            return try Config(json: bytes, environment: environment)
+            return try decode(bytes)
         } catch {
             throw Stop(
                 .configuration,
                 "\(path) has \(error.problems.count == 1 ? "a mistake" : "\(error.problems.count) mistakes"):"
                     + error.problems.map { "\n  \($0)" }.joined(),
-                advice: "mend the file; config.example.json shows all keys and their defaults")
+                advice: "mend the file; docs/configuration.md explains all keys")
         }
     }
 
@@ -126,16 +151,7 @@ extension Config {
     ///
     /// - Throws: Everything that is wrong with it.
     init(json bytes: [UInt8], environment: [String: String]) throws(ConfigError) {
-        let json: JSONValue
-        do {
-            json = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
-        } catch {
-            throw ConfigError(problems: ["the file is not JSON: \(Self.reason(error, bytes))"])
-        }
-        guard case .object(let values) = json else {
-            throw ConfigError(problems: ["the file is \(json.kind): give an object"])
-        }
-        let reader = ConfigReader(values)
+        let reader = ConfigReader(try Self.object(bytes))
         name = Self.name(reader)
         aws = reader.section("aws", AWS.init)
         streams = Self.streams(reader)
@@ -156,6 +172,20 @@ extension Config {
         }
         redis.clientName = "shardwalk:\(name)"
         self.redis = redis
+    }
+
+    /// The object that the text of a configuration is.
+    private static func object(_ bytes: [UInt8]) throws(ConfigError) -> [String: JSONValue] {
+        let json: JSONValue
+        do {
+            json = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        } catch {
+            throw ConfigError(problems: ["the file is not JSON: \(reason(error, bytes))"])
+        }
+        guard case .object(let values) = json else {
+            throw ConfigError(problems: ["the file is \(json.kind): give an object"])
+        }
+        return values
     }
 
     private static func name(_ reader: ConfigReader) -> String {
@@ -230,8 +260,8 @@ extension Config {
     private static func redis(
         _ section: ConfigReader, _ environment: [String: String]
     ) -> RedisConfiguration? {
-        let connect = section.integer("connectTimeoutSeconds", in: 1...300, default: 5)
-        let command = section.integer("commandTimeoutSeconds", in: 1...300, default: 10)
+        let connect = section.integer("connectTimeoutSeconds", in: 1...120, default: 5)
+        let command = section.integer("commandTimeoutSeconds", in: 1...120, default: 10)
         let passwordFile = section.string("passwordFile")
         let fromFile = section.string("url")
         guard let text = environment.nonEmpty("SHARDWALK_REDIS_URL") ?? fromFile else {
@@ -249,10 +279,10 @@ extension Config {
             redis.connectTimeout = .seconds(connect)
             redis.commandTimeout = .seconds(command)
             return redis
-        } catch let error as RedisAddressError {
+        } catch let error as Placeholders.Failure {
             section.wrong("url", "\(error)")
         } catch {
-            section.wrong("url", "\(error)")
+            section.wrong("url", "can't be used: \(error)")
         }
         return nil
     }
@@ -310,12 +340,21 @@ extension Config.AWS {
         caBundle = section.string("caBundle")
         connections = section.integer("connections", in: 1...1_024, default: 64)
         connectTimeout = .seconds(
-            section.integer("connectTimeoutSeconds", in: 1...300, default: 5))
+            section.integer("connectTimeoutSeconds", in: 1...120, default: 5))
         requestTimeout = .seconds(
-            section.integer("requestTimeoutSeconds", in: 1...300, default: 30))
+            section.integer("requestTimeoutSeconds", in: 1...120, default: 30))
         describeCallsPerSecond = section.integer("describeCallsPerSecond", in: 1...10, default: 5)
-        if let endpoint, !endpoint.hasPrefix("http://"), !endpoint.hasPrefix("https://") {
-            section.wrong("endpoint", "is no address: give http://host:port or https://host")
+        if let endpoint {
+            // Requests go to the root path, which is what is signed.
+            let parts = URLComponents(string: endpoint)
+            let isAddress =
+                ["http", "https"].contains(parts?.scheme) && parts?.host?.isEmpty == false
+                && ["", "/"].contains(parts?.path) && parts?.query == nil
+            if !isAddress {
+                section.wrong(
+                    "endpoint",
+                    "is no address: give http://host:port or https://host, without a path")
+            }
         }
     }
 }

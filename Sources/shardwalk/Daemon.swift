@@ -63,7 +63,7 @@ struct Daemon: Sendable {
             logger.notice("stopping: pages in hand are applied and recorded")
             systemd.stopping()
             work.cancel()
-            endAfterDeadline()
+            endAfterDeadline(goal)
         }
         let companions = startCompanions(observer, progress, saver)
         let endings = await withTaskCancellationHandler {
@@ -112,12 +112,18 @@ struct Daemon: Sendable {
     ) async throws(Stop) -> [Follower.Ending] {
         // From here on the daemon waits by itself for whatever is not there yet.
         systemd.ready("looking up \(StatusReport.counted(config.streams.count, "stream"))")
-        var followers: [Follower] = []
+        if goal != .follow { _ = try await Check.probe(config.redis) }
+        var targets: [Target] = []
         for stream in config.streams {
-            let target = try await services.resolve(
-                stream, progress: parts.progress, patiently: goal == .follow)
-            followers.append(
-                Follower(target, goal: goal, restarts: restart, services: services, parts: parts))
+            targets.append(
+                try await services.resolve(
+                    stream, progress: parts.progress, patiently: goal == .follow))
+        }
+        for note in targets.flatMap(\.notes) + Target.collisions(targets) {
+            logger.warning("\(note)")
+        }
+        let followers = targets.map { target in
+            Follower(target, goal: goal, restarts: restart, services: services, parts: parts)
         }
         do throws(CheckpointError) {
             // A directory that can't be written to is better found now than in an hour.
@@ -171,13 +177,14 @@ struct Daemon: Sendable {
         }
     }
 
-    private func endAfterDeadline() {
+    private func endAfterDeadline(_ goal: Goal) {
         let seconds = Int(Self.stopDeadline.components.seconds)
         DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(seconds)) {
             logger.warning(
                 "the pages in hand could not be finished in time; they are applied again at the next start",
                 metadata: ["seconds": "\(seconds)"])
-            quick_exit(0)
+            // A replay that was cut short is not done, and says so.
+            quick_exit(goal == .follow ? 0 : Exit.interrupted.rawValue)
         }
     }
 

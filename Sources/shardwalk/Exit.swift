@@ -35,10 +35,12 @@ struct Stop: Error, Sendable {
         self.advice = advice
     }
 
-    /// Writes the reason and the advice to standard error.
-    func report() {
-        Terminal.error("Error: \(reason)")
-        if let advice { Terminal.error("Try: \(advice)") }
+    /// Writes the reason and the advice to standard error, as errors where that is the journal.
+    func report(underJournal: Bool) {
+        let text = "Error: \(reason)" + (advice.map { "\nTry: \($0)" } ?? "")
+        for line in text.split(separator: "\n") {
+            Terminal.error(underJournal ? "<3>\(line)" : String(line))
+        }
     }
 }
 

@@ -12,6 +12,22 @@ struct Target: Sendable {
     let arn: StreamARN
     /// From its records to the cache.
     let mapping: Mapping
+    /// What is allowed and may yet not be meant; told once, at the start.
+    var notes: [String] = []
+
+    /// Notes on streams whose keys can be the same text, so that they overwrite each other.
+    static func collisions(_ targets: [Target]) -> [String] {
+        var first: [String: Target] = [:]
+        return targets.compactMap { target in
+            let shape = target.mapping.key.shape
+            guard let other = first[shape] else {
+                first[shape] = target
+                return nil
+            }
+            return
+                "\(other.stream.origin) and \(target.stream.origin) make keys of one form (\(shape)): an item of one replaces that of the other; begin their keys differently"
+        }
+    }
 }
 
 /// Follows one configured stream, and the ones that come after it when a table's stream is switched off and on.
@@ -51,39 +67,38 @@ struct Follower: Sendable {
     func run() async -> Ending {
         var left = 0
         // What an older stream of the table still holds comes first: it is older than everything in the new one.
-        for older in Self.unfinished(target.stream, in: parts.progress)
-        where older.label < target.arn.label {
-            parts.logger.warning(
-                "the table has a new stream; the old one is read to its end first",
-                metadata: ["stream": "\(older)", "new": "\(target.arn)"])
-            switch await walk(older, from: .trimHorizon) {
-            case .success(.cancelled): return .interrupted
-            case .success(.caughtUp(let blocked)): left += blocked
-            case .success(.drained): break
-            case .failure(let error): noteFailure(older, error)
+        for older in Self.remembered(target.stream, region: services.region, in: parts.progress)
+        where older.label < target.arn.label && !isDrained(older) {
+            switch await finish(older) {
+            case .done(let blocked): left += blocked
+            case .interrupted: return .interrupted
+            case .failed: break
             }
         }
-        var arn = target.arn
-        var start = target.stream.start
-        var beginsAnew = restarts
-        if !parts.progress.knows(arn), followsAnother(arn) {
-            addSwitchGap(to: arn)
+        var current = target
+        var (start, beginsAnew) = (target.stream.start, restarts)
+        if !parts.progress.knows(current.arn), followsAnother(current.arn) {
+            addSwitchGap(to: current.arn)
             start = .trimHorizon
         }
         while true {
-            switch await walk(arn, from: start, anew: beginsAnew) {
+            let isOver: Bool
+            switch await walk(current, from: start, anew: beginsAnew) {
             case .success(.cancelled): return .interrupted
             case .success(.caughtUp(let blocked)): return .done(left: left + blocked)
             case .success(.drained):
+                parts.logger.error(
+                    "the stream is switched off and read to its end",
+                    metadata: [
+                        "stream": "\(current.arn)",
+                        "do": "switch the table's stream on, with NEW_IMAGE",
+                    ])
                 guard goal == .follow, case .table = target.stream.origin else {
                     return .done(left: left)
                 }
-                parts.logger.error(
-                    "the stream is switched off and read to its end; waiting for a new one",
-                    metadata: [
-                        "stream": "\(arn)", "do": "enable the table's stream with NEW_IMAGE",
-                    ])
+                isOver = true
             case .failure(let error):
+                noteFailure(current.arn, error)
                 guard goal == .follow, case .table = target.stream.origin,
                     case .streamGone = error
                 else {
@@ -92,46 +107,93 @@ struct Follower: Sendable {
                             .unavailable, "\(target.stream.origin): \(error)",
                             advice: "give the table's name or its latest stream's ARN"))
                 }
-                noteFailure(arn, error)
+                isOver = false
             }
-            guard let next = await nextStream(after: arn) else { return .interrupted }
-            addSwitchGap(to: next)
-            (arn, start, beginsAnew) = (next, .trimHorizon, false)
+            guard let next = await nextTarget(after: current.arn, isOver: isOver) else {
+                return .interrupted
+            }
+            beginsAnew = false
+            if next.arn != current.arn {
+                parts.progress.drain(current.arn)
+                addSwitchGap(to: next.arn)
+                start = .trimHorizon
+            }
+            current = next
         }
     }
 
+    /// Reads an older stream of the table to its end, with the keys that the table had then.
+    private func finish(_ older: StreamARN) async -> Ending {
+        parts.logger.warning(
+            "the table has a new stream; the old one is read to its end first",
+            metadata: ["stream": "\(older)", "new": "\(target.arn)"])
+        let entry = Config.Stream(
+            origin: .arn(older), start: .trimHorizon, key: target.stream.key)
+        let failure: String
+        do throws(Stop) {
+            let found = try await services.resolve(
+                entry, progress: parts.progress, patiently: goal == .follow)
+            switch await walk(found, from: .trimHorizon, anew: restarts) {
+            case .success(.cancelled): return .interrupted
+            case .success(.caughtUp(let blocked)): return .done(left: blocked)
+            case .success(.drained): return .done(left: 0)
+            case .failure(let error): failure = "\(error)"
+            }
+        } catch {
+            if error.exit == .interrupted { return .interrupted }
+            failure = error.reason
+        }
+        parts.progress.drain(older)
+        let reason = "the stream is gone before it was read to its end: \(failure)"
+        parts.progress.addGap(
+            Checkpoint.Gap(shard: nil, reason: reason, noticedAt: parts.clock.time), to: older)
+        parts.logger.error("gap: changes are lost", metadata: ["reason": "\(reason)"])
+        return .done(left: 0)
+    }
+
     private func walk(
-        _ arn: StreamARN, from start: StartPosition, anew: Bool = false
+        _ target: Target, from start: StartPosition, anew: Bool
     ) async -> Result<Walker<StreamsSource, RedisSink, SystemClock>.Ending, WalkError> {
         var random = SystemRandomNumberGenerator()
         let walker = Walker(
-            arn, from: start, anew: anew, mapping: target.mapping, goal: goal, seed: random.next(),
-            parts: parts)
+            target.arn, from: start, anew: anew, mapping: target.mapping, goal: goal,
+            seed: random.next(), parts: parts)
         do throws(WalkError) { return .success(try await walker.run()) } catch {
             return .failure(error)
         }
     }
 
-    /// The streams of a configured table that were followed before and not read to their ends, oldest first.
-    static func unfinished(_ stream: Config.Stream, in progress: Progress) -> [StreamARN] {
+    /// The streams of a configured table that were followed before, oldest first.
+    static func remembered(
+        _ stream: Config.Stream, region: String, in progress: Progress
+    ) -> [StreamARN] {
         guard case .table(let table) = stream.origin else { return [] }
-        return progress.streams.filter { arn, stream in arn.table == table && !stream.isDrained }
-            .map(\.key).sorted { $0.label < $1.label }
+        return progress.streams.keys.filter { $0.table == table && $0.region == region }
+            .sorted { $0.label < $1.label }
+    }
+
+    private func isDrained(_ arn: StreamARN) -> Bool {
+        parts.progress.streams[arn]?.isDrained ?? false
     }
 
     /// Whether an older stream of the table was followed, so that this one goes on with what that one left.
     private func followsAnother(_ arn: StreamARN) -> Bool {
-        parts.progress.streams.keys.contains { $0.table == arn.table && $0.label < arn.label }
+        parts.progress.streams.keys.contains { other in
+            other.table == arn.table && other.region == arn.region && other.label < arn.label
+        }
     }
 
-    /// Waits until the table has another stream; nil when the task is cancelled.
-    private func nextStream(after arn: StreamARN) async -> StreamARN? {
+    /// Waits until the table names a stream again: another one if the last `isOver`; nil when the task is cancelled.
+    private func nextTarget(after arn: StreamARN, isOver: Bool) async -> Target? {
         while !Task.isCancelled {
             await parts.clock.sleep(for: Self.lookBeat)
             parts.progress.noteActivity()
             do throws(Stop) {
                 let found = try await services.resolve(target.stream, patiently: false)
-                if found.arn != arn { return found.arn }
+                if found.arn != arn || !isOver { return found }
+                parts.failures.note(
+                    "table", at: parts.clock.uptime, "the table's stream is still switched off",
+                    ["table": "\(target.stream.origin)"])
             } catch {
                 if Task.isCancelled { break }
                 parts.failures.note(
@@ -144,7 +206,6 @@ struct Follower: Sendable {
     }
 
     private func noteFailure(_ arn: StreamARN, _ error: WalkError) {
-        if case .streamGone = error { parts.progress.drain(arn) }
         parts.logger.error(
             "the stream can't be read any more",
             metadata: ["stream": "\(arn)", "reason": "\(error)"])

@@ -41,7 +41,7 @@ struct LineLog: LogHandler {
     /// Whether standard error is the journal's stream, which JOURNAL_STREAM names by device and inode.
     ///
     /// The variable alone says little: whatever a service starts inherits it, terminals included.
-    private static func leadsToJournal(_ environment: [String: String]) -> Bool {
+    static func leadsToJournal(_ environment: [String: String]) -> Bool {
         var status = stat()
         guard let stream = environment["JOURNAL_STREAM"], fstat(STDERR_FILENO, &status) == 0 else {
             return false

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoundationEssentials
 import Glibc
 
 /// The program: one subcommand per file.
@@ -34,7 +35,8 @@ struct Main: AsyncParsableCommand {
                 try command.run()
             }
         } catch let stop as Stop {
-            stop.report()
+            stop.report(
+                underJournal: LineLog.leadsToJournal(ProcessInfo.processInfo.environment))
             // An end before the usual one leaves threads running, and exit() would take libraries down under them.
             quick_exit(stop.exit.rawValue)
         } catch {

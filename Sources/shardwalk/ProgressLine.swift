@@ -7,6 +7,8 @@ struct ProgressLine: Sendable {
     struct Figures: Equatable, Sendable {
         /// Shards that are drained.
         var shardsDone = 0
+        /// Shards that are not, and had nothing more to read when they were last asked.
+        var shardsCaughtUp = 0
         /// Shards that are known.
         var shards = 0
         /// Records applied since the start.
@@ -20,7 +22,11 @@ struct ProgressLine: Sendable {
             for stream in progress.streams.values {
                 shards += stream.tree.nodes.count
                 for node in stream.tree.nodes.values {
-                    if node.memory.position == .end { shardsDone += 1 }
+                    if node.memory.position == .end {
+                        shardsDone += 1
+                    } else if node.isCaughtUp {
+                        shardsCaughtUp += 1
+                    }
                     guard !node.isCaughtUp, let recordTime = node.memory.recordTime else {
                         continue
                     }
@@ -35,7 +41,7 @@ struct ProgressLine: Sendable {
             let speed = Int(seconds > 0 ? fresh / seconds : 0)
             let lag = lag.map { "\(Int($0)) s" } ?? "-"
             return
-                "shards \(shardsDone)/\(shards) done  records \(records)  \(speed) records/s  lag \(lag)"
+                "shards \(shardsDone + shardsCaughtUp)/\(shards) done  records \(records)  \(speed) records/s  lag \(lag)"
         }
     }
 

@@ -38,5 +38,6 @@ struct Replay: AsyncParsableCommand {
         ) { progress in
             await ProgressLine().show(progress, clock: clock)
         }
+        Terminal.print("done: what the streams held is in the cache")
     }
 }

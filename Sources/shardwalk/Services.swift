@@ -1,5 +1,6 @@
 import AWS
 import FoundationEssentials
+import Glibc
 import Logging
 import Records
 import Streams
@@ -15,7 +16,8 @@ struct Services: Sendable {
     private let http: HTTPClient
     private let chain: CredentialChain
     private let credentials: CredentialCache
-    private let region: String
+    /// The region that is called.
+    let region: String
     private let logger: Logger
 
     /// How often `check` and `replay` ask a service that does not answer, before they give up.
@@ -36,6 +38,11 @@ struct Services: Sendable {
                 files: try ProfileFiles.read(environment: environment))
         } catch {
             throw Stop(.configuration, error.message, advice: error.remedy)
+        }
+        if let bundle = config.aws.caBundle ?? settings.caBundle, access(bundle, R_OK) != 0 {
+            throw Stop(
+                .configuration, "the CA bundle \(bundle) can't be read",
+                advice: "mend aws.caBundle, AWS_CA_BUNDLE or ca_bundle in the profile")
         }
         for warning in settings.warnings { logger.warning("\(warning)") }
         self.logger = logger
@@ -70,12 +77,22 @@ struct Services: Sendable {
     func credentialSummary() async throws(Stop) -> String {
         do throws(CredentialError) {
             let chosen = try chain.choose()
-            let keys = try await credentials.credentials()
-            return "\(keys.accessKeyID) from \(chosen.source), region \(region)"
+            _ = try await credentials.credentials()
+            return "\(chosen.source), region \(region)"
         } catch {
-            throw Stop(
-                error.kind == .unavailable ? .unavailable : .denied, "\(error)",
-                advice: error.remedy)
+            throw Stop(error.kind == .unavailable ? .unavailable : .denied, "\(error)")
+        }
+    }
+
+    /// Makes each of the calls that reading a stream takes, once; nothing is changed by them.
+    func tryReading(_ target: Target) async throws(Stop) {
+        do throws(SourceError) {
+            let listing = try await source.describe(target.arn, .all(after: nil))
+            guard let shard = listing.shards.last else { return }
+            let iterator = try await source.shardIterator(target.arn, shard.id, .latest)
+            _ = try await source.page(at: iterator)
+        } catch {
+            throw Self.stop(target.stream, error)
         }
     }
 
@@ -83,8 +100,8 @@ struct Services: Sendable {
     ///
     /// - Parameters:
     ///   - stream: what the configuration says.
-    ///   - progress: what is remembered; a stream of the same table that was followed before and not read to its end is
-    ///     gone on with when the table's stream is switched off.
+    ///   - progress: what is remembered; a stream of the same table that was followed before is gone on with when the
+    ///     table's stream is switched off.
     ///   - patiently: whether to go on asking, for ever, a service that does not answer.
     /// - Returns: The stream with its mapping.
     /// - Throws: `Stop` when somebody has to act, or as interrupted when the task is cancelled.
@@ -97,12 +114,13 @@ struct Services: Sendable {
             generator: SeededGenerator(seed: random.next()))
         let clock = SystemClock()
         let failures = FailureLog(logger)
-        let unfinished = progress.map { Follower.unfinished(stream, in: $0) } ?? []
+        let remembered =
+            progress.map { Follower.remembered(stream, region: region, in: $0) } ?? []
         while true {
             progress?.noteActivity()
             let failure: SourceError
             do throws(SourceError) {
-                return try target(stream, try await find(stream, unfinished))
+                return try target(stream, try await find(stream, remembered))
             } catch {
                 failure = error
             }
@@ -130,7 +148,7 @@ struct Services: Sendable {
     }
 
     private func find(
-        _ stream: Config.Stream, _ unfinished: [StreamARN]
+        _ stream: Config.Stream, _ remembered: [StreamARN]
     ) async throws(SourceError) -> Found {
         switch stream.origin {
         case .table(let name):
@@ -139,8 +157,10 @@ struct Services: Sendable {
                 return Found(
                     arn: found.arn, viewType: found.viewType, keyAttributes: found.keyAttributes)
             } catch {
-                guard error.kind == .notFound, let last = unfinished.last else { throw error }
-                return try await find(last)
+                // Switched off for now: what is left of the last stream is read, and the next one waited for.
+                guard error.kind == .notFound, let last = remembered.last else { throw error }
+                guard stream.key != nil else { return try await find(last) }
+                return Found(arn: last, viewType: nil, keyAttributes: [])
             }
         case .arn(let arn): return try await find(arn)
         }
@@ -154,11 +174,11 @@ struct Services: Sendable {
 
     private func target(_ stream: Config.Stream, _ found: Found) throws(SourceError) -> Target {
         func invalid(_ message: String) -> SourceError {
-            SourceError(.invalid, operation: "\(stream.origin)", message: message)
+            SourceError(.invalid, operation: "its records", message: message)
         }
         if let viewType = found.viewType, !viewType.hasNewImage {
             throw invalid(
-                "its records are \(viewType.rawValue) and do not hold the new image, which is what goes to the cache. Switch the stream off, and on again with StreamViewType NEW_IMAGE or NEW_AND_OLD_IMAGES"
+                "they are \(viewType.rawValue) and do not hold the new image, which is what goes to the cache. Switch the stream off, and on again with StreamViewType NEW_IMAGE or NEW_AND_OLD_IMAGES"
             )
         }
         guard let key = stream.key else {
@@ -169,14 +189,6 @@ struct Services: Sendable {
                 stream: stream, arn: found.arn,
                 mapping: Mapping(key: KeyTemplate(joining: found.keyAttributes)))
         }
-        let left = found.keyAttributes.filter { !key.attributes.contains($0) }
-        if !left.isEmpty {
-            logger.warning(
-                "items that differ only in attributes which the key leaves out share one key of the cache",
-                metadata: [
-                    "stream": "\(stream.origin)", "left_out": "\(left.joined(separator: ", "))",
-                ])
-        }
         if !found.keyAttributes.isEmpty {
             do throws(InvalidKeyTemplate) {
                 try key.check(keyAttributes: found.keyAttributes)
@@ -184,16 +196,23 @@ struct Services: Sendable {
                 throw invalid("\(error)")
             }
         }
-        return Target(stream: stream, arn: found.arn, mapping: Mapping(key: key))
+        let left = found.keyAttributes.filter { !key.attributes.contains($0) }
+        let note =
+            "\(stream.origin): items that differ only in \(left.joined(separator: ", ")) share one key of the cache, \(key)"
+        return Target(
+            stream: stream, arn: found.arn, mapping: Mapping(key: key),
+            notes: left.isEmpty ? [] : [note])
     }
 
     private static func stop(_ stream: Config.Stream, _ error: SourceError) -> Stop {
         switch error.kind {
         case .denied:
+            // Without a code it was no service that said no: the credentials say themselves what they lack.
             Stop(
                 .denied, "\(stream.origin): \(error)",
-                advice:
-                    "allow dynamodb:DescribeTable on the table and dynamodb:DescribeStream, GetShardIterator and GetRecords on its streams; `shardwalk check` tries them"
+                advice: error.code == nil
+                    ? nil
+                    : "allow dynamodb:DescribeTable on the table and dynamodb:DescribeStream, GetShardIterator and GetRecords on its streams; `shardwalk check` tries them"
             )
         case .notFound, .invalid, .trimmed, .expiredIterator:
             Stop(.configuration, "\(stream.origin): \(error)")

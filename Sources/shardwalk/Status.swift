@@ -19,18 +19,17 @@ struct Status: AsyncParsableCommand {
     var all = false
 
     func run() async throws {
-        let config = try Config.load(
+        let (directory, name) = try Config.checkpointPlace(
             options.config, environment: ProcessInfo.processInfo.environment)
         let checkpoint: Checkpoint?
         do throws(CheckpointError) {
             checkpoint = try CheckpointFile.load(
-                directory: config.checkpointDirectory, name: config.name, files: SystemFiles())
+                directory: directory, name: name, files: SystemFiles())
         } catch {
             throw Stop(error)
         }
         guard let checkpoint else {
-            let path = CheckpointFile<SystemFiles>.path(
-                directory: config.checkpointDirectory, name: config.name)
+            let path = CheckpointFile<SystemFiles>.path(directory: directory, name: name)
             throw Stop(
                 .storage, "there is no checkpoint at \(path)",
                 advice: "start `shardwalk run`; it saves one at once")

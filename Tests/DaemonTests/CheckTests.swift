@@ -17,7 +17,7 @@ import Walk
             let lines = check.output.split(separator: "\n")
             #expect(lines.count == 5)
             #expect(lines.allSatisfy { $0.hasPrefix("ok    ") })
-            #expect(check.output.contains("LOCALSTREAMS from the access key"))
+            #expect(check.output.contains("the access key LOCALSTREAMS from the environment"))
             #expect(check.output.contains("key a:{pk}:{sk}"))
             #expect(check.output.contains("none yet: starts as configured"))
             for secret in Stage.secrets {

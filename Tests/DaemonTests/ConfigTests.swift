@@ -68,7 +68,7 @@ import Walk
         #expect(
             problems(text) == [
                 "aws.connections is 0: give a whole number from 1 to 1024",
-                "aws.endpoint is no address: give http://host:port or https://host",
+                "aws.endpoint is no address: give http://host:port or https://host, without a path",
                 "aws.regoin is not a key; did you mean region?",
                 "streams[0].start is \"LATST\": give TRIM_HORIZON or LATEST; did you mean LATEST?",
                 "streams[0].table is no table's name: give 3 to 255 letters, digits, - _ .",
@@ -76,7 +76,7 @@ import Walk
                 "streams[1].tabel is not a key; did you mean table?",
                 "streams[2] is a number: give an object",
                 "redis.connectTimeoutSeconds is a text: give a whole number",
-                "redis.url it begins with neither redis:// nor unix://",
+                "redis.url can't be used: it begins with neither redis:// nor unix://",
                 "checkpoint.directory is not absolute: give a path that begins with /",
                 "idle.maximumMilliseconds is 1000: give no less than idle.minimumMilliseconds",
                 "memory.pagesMegabytes is 1.5: give a whole number from 4 to 4096",
@@ -106,7 +106,7 @@ import Walk
         ("checkpoint", "{\"directory\":\"/a\\u0000b\"}", "directory is not absolute"),
         ("checkpoint", "{\"directory\":\"\"}", "directory is not absolute"),
         ("aws", "{\"describeCallsPerSecond\":11}", "is 11: give a whole number from 1 to 10"),
-        ("aws", "{\"requestTimeoutSeconds\":301}", "is 301: give a whole number from 1 to 300"),
+        ("aws", "{\"requestTimeoutSeconds\":121}", "is 121: give a whole number from 1 to 120"),
     ])
     func `a value that can't be is refused in words`(
         key: String, value: String, words: String

@@ -7,7 +7,7 @@ import Testing
 // The command line: what it says about itself, and what it takes.
 @Suite struct HelpTests {
     /// The subcommands; an empty text stands for the program itself.
-    private static let commands = ["", "run", "replay", "check", "status", "demo"]
+    private static let commands = ["", "run", "replay", "check", "status", "demo", "localstreams"]
 
     @Test func `the help says what it has always said`() async throws {
         var text = ""

@@ -50,7 +50,7 @@ import Walk
             // A batch that is under way is waited for; this one takes longer than anybody wants to.
             try stage.configure([
                 "redis":
-                    #"{"url": "unix://\#(stage.redis.socketPath)", "commandTimeoutSeconds": 300}"#
+                    #"{"url": "unix://\#(stage.redis.socketPath)", "commandTimeoutSeconds": 120}"#
             ])
             stage.redis.pause()
             let daemon = try stage.start("run")
