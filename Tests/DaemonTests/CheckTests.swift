@@ -42,6 +42,36 @@ import Walk
         }
     }
 
+    @Test func `a host of streams that can't be reached is found, although the table's can`()
+        async throws
+    {
+        try await withStage { stage, streams in
+            try await stage.table().create()
+            try stage.configure(["aws": #"{"region": "us-east-1"}"#])
+            let check = try await stage.run(
+                "check",
+                environment: [
+                    "AWS_ENDPOINT_URL": streams.endpoint,
+                    "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": "http://127.0.0.1:1",
+                ])
+            #expect(check.code == 69)
+            #expect(check.output.contains("FAIL  stream"))
+            #expect(check.output.contains("DescribeStream"))
+        }
+    }
+
+    @Test func `two tables whose keys have one form are noted`() async throws {
+        try await withStage { stage, _ in
+            try await stage.table().create()
+            try await stage.table("others").create()
+            try stage.configure(streams: #"[{"table":"items"},{"table":"others"}]"#)
+            let check = try await stage.run("check")
+            #expect(check.code == 0)
+            #expect(
+                check.output.contains("note  table items and table others make keys of one form"))
+        }
+    }
+
     @Test func `without any server it checks the configuration alone`() async throws {
         try await withStage(endpoint: "http://127.0.0.1:1") { stage in
             try stage.configure()

@@ -75,6 +75,19 @@ import Walk
         }
     }
 
+    @Test func `it does not wait for a Redis that is away or lets nobody in`() async throws {
+        try await withStage { stage, _ in
+            try await stage.table().create()
+            try stage.configure([
+                "redis": #"{"url": "redis://127.0.0.1:1"}"#
+            ])
+            #expect(try await stage.run("replay").code == 69)
+            let denied = "unix://nobody:wrong@\(stage.redis.socketPath)"
+            try stage.configure(["redis": #"{"url": "\#(denied)"}"#])
+            #expect(try await stage.run("replay").code == 77)
+        }
+    }
+
     @Test func `a replay that fails at its start takes nothing from what is remembered`()
         async throws
     {
