@@ -73,7 +73,8 @@ let package = Package(
             name: "RecordsTests", dependencies: ["Records", "TestBed"], exclude: ["JavaScript"],
             swiftSettings: house),
         .testTarget(
-            name: "WalkTests", dependencies: ["Walk", "Records", "TestBed"], swiftSettings: house),
+            name: "WalkTests", dependencies: ["Walk", "Records", "TestBed", logging],
+            exclude: ["Golden"], swiftSettings: house),
         .testTarget(
             name: "AWSTests", dependencies: ["AWS", "TestBed", logging], exclude: ["Python"],
             swiftSettings: house),

@@ -1,10 +1,13 @@
 import Dispatch
 import Glibc
 
-/// Where the checkpoint is kept: it takes what is to be remembered, and has it on disk when it returns.
+/// Where the checkpoint is kept.
 package protocol CheckpointStore: Sendable {
-    /// Replaces what was remembered.
-    func save(_ checkpoint: Checkpoint) async throws(CheckpointError)
+    /// Replaces what was remembered; it is on disk when this returns.
+    ///
+    /// Saves come one after the other, and each asks for what is to be remembered when its turn has come: so an older
+    /// state never takes the place of a newer one.
+    func save(_ current: @escaping @Sendable () -> Checkpoint) async throws(CheckpointError)
 }
 
 /// A checkpoint that could not be opened or saved: what happened and what to do.
@@ -25,6 +28,13 @@ package struct CheckpointError: Error, Sendable, CustomStringConvertible {
     package let description: String
     /// What to do about it.
     package let advice: String
+
+    /// A failure in words.
+    package init(kind: Kind, description: String, advice: String) {
+        self.kind = kind
+        self.description = description
+        self.advice = advice
+    }
 }
 
 /// The checkpoint on disk: `<directory>/<name>.checkpoint.json`, one process at a time.
@@ -98,20 +108,21 @@ package final class CheckpointFile<Files: FileSystem>: CheckpointStore {
         }
     }
 
-    package func save(_ checkpoint: Checkpoint) async throws(CheckpointError) {
+    package func save(
+        _ current: @escaping @Sendable () -> Checkpoint
+    ) async throws(CheckpointError) {
         let result: Result<Void, CheckpointError> = await withCheckedContinuation { continuation in
             queue.async {
                 continuation.resume(
                     returning: Result { () throws(CheckpointError) in
-                        try self.saveNow(checkpoint)
+                        try self.saveNow(current())
                     })
             }
         }
         try result.get()
     }
 
-    /// Saves on the calling thread.
-    package func saveNow(_ checkpoint: Checkpoint) throws(CheckpointError) {
+    private func saveNow(_ checkpoint: Checkpoint) throws(CheckpointError) {
         let path = Self.path(directory: directory, name: name)
         let temporary = path + ".new"
         do throws(FileError) {
@@ -135,9 +146,7 @@ package final class CheckpointFile<Files: FileSystem>: CheckpointStore {
 
 extension CheckpointError {
     init(storage error: FileError) {
-        kind = .storage
-        description = "the checkpoint can't be used: \(error)"
-        advice =
+        let advice =
             switch error.errno {
             case ENOSPC, EDQUOT:
                 "The disk is full. Free some space; the checkpoint saved last is still there and valid."
@@ -151,6 +160,8 @@ extension CheckpointError {
             case EFBIG: "No checkpoint is this large: it is not shardwalk's file. Move it away."
             default: "Look at the disk. The checkpoint saved last is still there and valid."
             }
+        self.init(
+            kind: .storage, description: "the checkpoint can't be used: \(error)", advice: advice)
     }
 
     init(damage: CheckpointDamage, path: String) {

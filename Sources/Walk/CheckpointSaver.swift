@@ -55,8 +55,9 @@ package struct CheckpointSaver<Store: CheckpointStore, Clock: WalkClock>: Sendab
     /// Saves now, and returns the revision of the progress that was saved.
     @discardableResult
     package func save() async throws(CheckpointError) -> Int {
-        let (checkpoint, revision) = progress.checkpoint(time: clock.time)
-        try await store.save(checkpoint)
+        // What comes in between is saved as well, and once more on the next beat.
+        let revision = progress.revision
+        try await store.save { progress.checkpoint(time: clock.time) }
         return revision
     }
 }

@@ -43,9 +43,9 @@ package struct DiscoveryPlan: Sendable {
     package static let beat = Duration.seconds(30)
     /// The pause before a listing that somebody waits for: a child without its parent, an end without children.
     private static let urgentBeat = Duration.seconds(2)
-    /// How many answers without a child are enough, how many of them have to be listings, and over what time, to say that
-    /// a shard most likely has none.
+    /// How often the children of one shard are asked for before the listings alone are relied on.
     private static let missesMaximum = 10
+    /// How many listings have to show no child, over what time, to say that a shard most likely has none.
     private static let listingsMinimum = 2
     private static let lookingMinimum = Duration.seconds(10)
     /// How long after a shard's end listings are urgent because no child has shown up.
@@ -126,8 +126,7 @@ package struct DiscoveryPlan: Sendable {
     /// Whether it is too early to say that a shard has no child.
     package func isLookingForChildren(of id: ShardID, at now: Duration) -> Bool {
         ends[id].map { end in
-            end.misses < Self.missesMaximum || end.listings < Self.listingsMinimum
-                || now - end.at < Self.lookingMinimum
+            end.listings < Self.listingsMinimum || now - end.at < Self.lookingMinimum
         } ?? false
     }
 

@@ -98,6 +98,9 @@ package final class Progress: Sendable {
         }
     }
 
+    /// Notes that there is something new to be saved.
+    package func noteChange() { state.withLock { $0.revision += 1 } }
+
     /// Looks at a stream that has begun, or changes what nobody needs after a restart: nothing is to be saved for it.
     package func visit<Result: Sendable>(
         _ stream: StreamARN, _ body: (inout Stream) -> Result
@@ -174,15 +177,14 @@ package final class Progress: Sendable {
     /// A number that grows with every change that is to be saved.
     package var revision: Int { state.withLock { $0.revision } }
 
-    /// What is to be saved now, and the revision that it shows.
-    package func checkpoint(time: Double) -> (checkpoint: Checkpoint, revision: Int) {
-        let (streams, revision) = state.withLock { ($0.streams, $0.revision) }
+    /// What is to be saved now.
+    package func checkpoint(time: Double) -> Checkpoint {
         var checkpoint = Checkpoint(name: name, savedAt: time)
         for (arn, stream) in streams {
             checkpoint.streams[arn] = Checkpoint.Stream(
                 beginning: stream.tree.beginning, shards: stream.tree.memory, gaps: stream.gaps,
                 isDrained: stream.isDrained)
         }
-        return (checkpoint, revision)
+        return checkpoint
     }
 }

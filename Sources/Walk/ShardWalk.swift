@@ -236,15 +236,13 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                     opening = .trimHorizon
                 case .gone, .block:
                     iterator = nil
-                    // Servers that are not AWS's may not take a shard's start for a position.
-                    if verdict == .block, case .at = opening {
-                        opening = .trimHorizon
-                        break
-                    }
                     refusals += 1
-                    if refusals == Self.refusalsMaximum {
-                        return verdict == .gone ? .gone : .refused("\(error)")
-                    }
+                    guard refusals == Self.refusalsMaximum else { break }
+                    if verdict == .gone { return .gone }
+                    // Servers that are not AWS's may not take a shard's start for a position.
+                    guard case .at = opening else { return .refused("\(error)") }
+                    opening = .trimHorizon
+                    refusals = 0
                 }
                 if iterator == nil {
                     // What came since the first attempt would be skipped by a second one at LATEST.

@@ -193,7 +193,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private func refusal(
         _ error: SourceError, of selection: ShardSelection, _ walk: inout Coordination
     ) -> WalkError? {
-        guard error.kind != .cancelled else { return nil }
+        guard error.kind != .cancelled || !Task.isCancelled else { return nil }
         walk.plan.failed(selection, as: error.kind, at: parts.clock.uptime)
         parts.failures.note(
             "discovery/\(error.kind.rawValue)",
@@ -286,9 +286,10 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     }
 
     private func take(_ shards: [Shard], _ walk: inout Coordination) {
-        let news = parts.progress.update(stream) { stream in
+        let news = parts.progress.visit(stream) { stream in
             stream.tree.learn(shards, time: parts.clock.time)
         }
+        if !news.isEmpty { parts.progress.noteChange() }
         for (shard, discovery) in news {
             switch discovery {
             case .found: walk.catchUp?.found(shard)
@@ -305,7 +306,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private func complete(
         _ listed: Set<ShardID>, begunAt: Duration, _ walk: inout Coordination
     ) {
-        let bereft = parts.progress.update(stream) { stream in
+        let bereft = parts.progress.visit(stream) { stream in
             stream.tree.completeListing(listed, time: parts.clock.time)
         }
         for id in bereft {

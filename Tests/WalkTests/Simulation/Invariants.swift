@@ -1,0 +1,175 @@
+import Records
+import Walk
+
+/// What has to hold at every moment, whatever the stream, the cache, the disk and the power do.
+///
+/// 1. Nothing is skipped: at the end every record that was promised is in the cache, or is trimmed and reported as a gap;
+///    and without a loss there is no gap.
+/// 2. The order of an item: a process never writes an older version after a newer one, and never one that its
+///    checkpoint has told it to be applied.
+/// 3. Parents first: when a record is written, all of the shard's parent is acknowledged.
+/// 4. A saved position never goes past what the cache has acknowledged, and never back.
+/// 5. At the end the cache is the table.
+///
+/// Elsewhere, where they happen: one reader per shard and the pace of DescribeStream (``SimulatedStream``), bytes held,
+/// standstills, spinning, and being caught up in bounded time after the last trouble (``Simulator``).
+struct Invariants {
+    private let world: World.State
+    private let beginning: Checkpoint.Beginning?
+    /// The service's time, in seconds since 1970.
+    private let time: Double
+    private let scenario: Scenario
+
+    /// Looks at the world at a time; nothing is promised before the stream has begun.
+    init(
+        _ world: World.State, _ beginning: Checkpoint.Beginning?, time: Double,
+        _ scenario: Scenario
+    ) {
+        self.world = world
+        self.beginning = beginning
+        self.time = time
+        self.scenario = scenario
+    }
+
+    private var model: StreamModel { world.model }
+
+    // MARK: What is promised
+
+    /// When the stream was begun, by the service's clock.
+    private var begunAt: Double { beginning.map { $0.time - scenario.skew } ?? .infinity }
+
+    /// The entries of a shard that have to be applied.
+    private func promised(_ shard: StreamModel.ModelShard) -> ArraySlice<StreamModel.Entry> {
+        guard scenario.start == .latest else { return shard.entries[...] }
+        guard shard.createdAt <= begunAt else { return shard.entries[...] }
+        // What was made between the listing and the opening at LATEST belongs to neither.
+        let from = max(begunAt, world.latestAt[shard.id] ?? begunAt)
+        return shard.entries.drop { $0.time <= from }
+    }
+
+    private func isAcknowledged(_ entry: StreamModel.Entry) -> Bool {
+        entry.version <= world.cache.acknowledged[entry.key] ?? 0
+    }
+
+    private func isTrimmed(_ entry: StreamModel.Entry, in shard: StreamModel.ModelShard) -> Bool {
+        shard.isGone(at: time) || entry.time < time - ShardTree.retention - shard.laziness
+    }
+
+    // MARK: Writing
+
+    /// What is wrong with writing this version of an item now.
+    func problem(inWriting key: String, _ version: Int) -> String? {
+        if let newer = world.cache.written[key], version < newer {
+            return "\(key) goes back from version \(newer) to \(version)"
+        }
+        if let known = world.cache.remembered[key], version <= known {
+            return "\(key) is written in version \(version), \(known) is in the checkpoint"
+        }
+        guard let places = model.places[key], let shard = model.shards[places[version - 1]],
+            let parent = shard.parent.flatMap({ model.shards[$0] })
+        else { return nil }
+        let missing = promised(parent).first { !isAcknowledged($0) && !isTrimmed($0, in: parent) }
+        return missing.map {
+            "\(shard.id) is applied before \($0.key) version \($0.version) of its parent \(parent.id)"
+        }
+    }
+
+    // MARK: Saving
+
+    /// What is wrong with the positions of a checkpoint that takes the place of the one on disk.
+    func problems(inSaving saved: Checkpoint.Stream?) -> [String] {
+        var problems: [String] = []
+        let before = world.disk?.streams[Simulator.stream]
+        guard let stream = saved else {
+            return before == nil ? [] : ["the stream is forgotten"]
+        }
+        for (id, old) in before?.shards ?? [:] {
+            guard let new = stream.shards[id] else { continue }
+            if new.position.isBehind(old.position) {
+                problems.append("\(id) goes back from \(old.position) to \(new.position)")
+            }
+        }
+        for (id, memory) in stream.shards.sorted(by: { $0.key < $1.key }) {
+            guard let shard = model.shards[id] else {
+                problems.append("\(id) was never listed")
+                continue
+            }
+            for entry in promised(shard) where memory.position.covers(entry.number) {
+                guard let problem = problem(with: entry, in: shard, stream.gaps) else { continue }
+                problems.append("position \(memory.position) of \(id): \(problem)")
+            }
+        }
+        if !scenario.losesRecords {
+            problems += stream.gaps.map { "a gap without a loss: \($0.reason), \($0.shard ?? "")" }
+        }
+        return problems
+    }
+
+    /// Why an entry that ought to be applied is not; nil if it is, or if its loss is known.
+    private func problem(
+        with entry: StreamModel.Entry, in shard: StreamModel.ModelShard, _ gaps: [Checkpoint.Gap]
+    ) -> String? {
+        if isAcknowledged(entry) { return nil }
+        guard isTrimmed(entry, in: shard) else {
+            return "\(entry.key) version \(entry.version) is not acknowledged"
+        }
+        let isReported = gaps.contains { gap in
+            gap.shard.map { model.leads(from: shard.id, to: ShardID($0)) } ?? false
+        }
+        return isReported ? nil : "\(entry.key) version \(entry.version) is lost without a word"
+    }
+
+    /// The newest version of each item that a checkpoint says to be applied.
+    func remembered(by stream: Checkpoint.Stream) -> [String: Int] {
+        var versions: [String: Int] = [:]
+        for (id, memory) in stream.shards {
+            for entry in model.shards[id]?.entries ?? []
+            where memory.position.covers(entry.number) {
+                versions[entry.key] = max(versions[entry.key] ?? 0, entry.version)
+            }
+        }
+        // At LATEST nothing was applied of what is covered.
+        return scenario.start == .latest ? versions.filter { isAcknowledged($0) } : versions
+    }
+
+    private func isAcknowledged(_ item: (key: String, value: Int)) -> Bool {
+        item.value <= world.cache.acknowledged[item.key] ?? 0
+    }
+
+    // MARK: The end
+
+    /// What is still missing of the records that were made before a time, by the service's clock.
+    func missing(madeBefore limit: Double, _ gaps: [Checkpoint.Gap]) -> [String] {
+        model.ids.compactMap { model.shards[$0] }.flatMap { shard in
+            promised(shard).filter { $0.time < limit }.compactMap { entry in
+                problem(with: entry, in: shard, gaps).map { "\(shard.id): \($0)" }
+            }
+        }
+    }
+
+    /// Where the cache is not the table.
+    func differences() -> [String] {
+        model.last.values.filter { isAcknowledged($0) && world.cache.values[$0.key] != $0.image }
+            .map { "\($0.key) is \(world.cache.values[$0.key] ?? "nothing")" }.sorted()
+    }
+}
+
+extension Position {
+    /// Whether less is applied than another position says.
+    fileprivate func isBehind(_ other: Position) -> Bool {
+        switch (self, other) {
+        case (.end, _), (_, .trimHorizon), (_, .start), (_, .since): false
+        case (.after(let mine), .after(let others)): mine < others
+        case (_, .after), (_, .end): true
+        }
+    }
+
+    /// Whether the position says that a record is applied.
+    fileprivate func covers(_ number: SequenceNumber) -> Bool {
+        switch self {
+        case .trimHorizon, .start, .since: false
+        case .after(let last): number <= last
+        case .end: true
+        }
+    }
+}

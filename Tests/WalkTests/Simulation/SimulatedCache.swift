@@ -1,0 +1,102 @@
+import Records
+import Walk
+
+/// The cache as one process of the daemon sees it: it fails before or after it has done what it was told.
+struct SimulatedCache: Sink {
+    let world: World
+    let process: SimulatedProcess
+
+    func apply(_ changes: ChangeSet) async throws(SinkError) {
+        // A write that is under way is finished, whoever is cancelled.
+        await process.pause(in: world)
+        guard process.isAlive else { throw SinkError(.unavailable, "the process has ended") }
+        let fault = refusal(of: changes) ?? fault
+        let isBefore = world.happens(0.5)
+        if let fault, isBefore { throw fault }
+        let written = write(changes)
+        await process.pause(in: world)
+        guard process.isAlive else { throw SinkError(.unavailable, "the process has ended") }
+        if let fault { throw fault }
+        world.access { world in
+            for (key, version) in written {
+                let known = world.cache.acknowledged[key] ?? 0
+                world.cache.acknowledged[key] = max(version, known)
+            }
+        }
+    }
+
+    private func refusal(of changes: ChangeSet) -> SinkError? {
+        guard let refused = world.scenario.refusedKeys else { return nil }
+        var isRefused = false
+        changes.forEach(in: 0..<changes.count) { key, _ in
+            isRefused = isRefused || String(decoding: key, as: UTF8.self).hasPrefix(refused)
+        }
+        return isRefused ? SinkError(.refused, "simulated") : nil
+    }
+
+    private var fault: SinkError? {
+        let storm = world.scenario.storms.first { $0.covers(world.clock.uptime) && $0.isOfCache }
+        guard let storm, world.happens(storm.probability) else { return nil }
+        let isDenied = storm.kinds.contains(.denied) && world.happens(0.3)
+        world.note("the cache fails")
+        return SinkError(isDenied ? .denied : .unavailable, "simulated")
+    }
+
+    /// Changes the cache, and returns which versions that were.
+    private func write(_ changes: ChangeSet) -> [(key: String, version: Int)] {
+        var written: [(key: String, version: Int)] = []
+        changes.forEach(in: 0..<changes.count) { key, value in
+            let key = String(decoding: key, as: UTF8.self)
+            let value = value.map { String(decoding: $0, as: UTF8.self) }
+            world.note("cache: \(key) = \(value ?? "nothing")")
+            let beginning = process.beginning
+            let time = world.clock.serviceTime
+            let problem = world.access { world -> String? in
+                world.cache.values[key] = value
+                guard let version = world.model.version(of: key, value: value) else {
+                    return "\(key) is written with what no record holds"
+                }
+                written.append((key, version))
+                let check = Invariants(world, beginning, time: time, scenario)
+                defer { world.cache.written[key] = version }
+                return check.problem(inWriting: key, version)
+            }
+            if let problem { world.violate(problem) }
+        }
+        return written
+    }
+
+    private var scenario: Scenario { world.scenario }
+}
+
+/// The disk as one process of the daemon sees it.
+struct SimulatedDisk: CheckpointStore {
+    let world: World
+    let process: SimulatedProcess
+
+    func save(
+        _ current: @escaping @Sendable () -> Checkpoint
+    ) async throws(CheckpointError) {
+        await process.pause(in: world)
+        let isCalm = world.clock.uptime >= world.scenario.calm
+        let fails = !isCalm && world.happens(0.1)
+        let isBefore = world.happens(0.5)
+        guard process.isAlive, !(fails && isBefore) else { throw failure }
+        let checkpoint = current()
+        world.note("saved")
+        let time = world.clock.serviceTime
+        let problems = world.access { state in
+            let stream = checkpoint.streams[Simulator.stream]
+            let check = Invariants(state, stream?.beginning, time: time, world.scenario)
+            defer { state.disk = checkpoint }
+            return check.problems(inSaving: stream)
+        }
+        for problem in problems { world.violate(problem) }
+        await process.pause(in: world)
+        guard process.isAlive, !fails else { throw failure }
+    }
+
+    private var failure: CheckpointError {
+        CheckpointError(kind: .storage, description: "simulated", advice: "")
+    }
+}

@@ -1,0 +1,103 @@
+import Synchronization
+import Walk
+
+/// A clock that moves only when it is told to: hours pass in no time.
+final class SimulatedClock: WalkClock {
+    private struct Sleeper {
+        let due: Duration
+        let id: UInt64
+        let continuation: UnsafeContinuation<Void, Never>
+    }
+
+    private struct State {
+        var uptime = Duration.zero
+        var sleepers: [Sleeper] = []
+        var cancelled: Set<UInt64> = []
+        var nextID: UInt64 = 0
+    }
+
+    /// The service's time at the beginning of all simulations, in seconds since 1970.
+    static let origin = 1_700_000_000.0
+
+    /// By how many seconds the machine's clock is wrong.
+    private let skew: Double
+    private let state = Mutex(State())
+
+    /// A clock at its beginning.
+    init(skew: Double = 0) { self.skew = skew }
+
+    var uptime: Duration { state.withLock { $0.uptime } }
+    var time: Double { serviceTime + skew }
+    /// The time by the service's clock, in seconds since 1970.
+    var serviceTime: Double { Self.origin + uptime.inSeconds }
+
+    func sleep(for duration: Duration) async {
+        let id = state.withLock { state in
+            defer { state.nextID += 1 }
+            return state.nextID
+        }
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let isOver = state.withLock { state in
+                    if state.cancelled.remove(id) != nil || duration <= .zero { return true }
+                    state.sleepers.append(
+                        Sleeper(due: state.uptime + duration, id: id, continuation: continuation))
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            let sleeper: Sleeper? = state.withLock { state in
+                guard let place = state.sleepers.firstIndex(where: { $0.id == id }) else {
+                    state.cancelled.insert(id)
+                    return nil
+                }
+                return state.sleepers.remove(at: place)
+            }
+            sleeper?.continuation.resume()
+        }
+        _ = state.withLock { $0.cancelled.remove(id) }
+    }
+
+    /// Waits like ``sleep(for:)``, but is not woken when the task is cancelled.
+    func sleepThrough(for duration: Duration) async {
+        await withUnsafeContinuation { continuation in
+            state.withLock { state in
+                state.sleepers.append(
+                    Sleeper(
+                        due: state.uptime + duration, id: state.nextID, continuation: continuation))
+                state.nextID += 1
+            }
+        }
+    }
+
+    /// Wakes all who sleep, as the end of their process does.
+    func wakeAll() {
+        let sleepers = state.withLock { state in
+            defer { state.sleepers = [] }
+            return state.sleepers
+        }
+        for sleeper in sleepers { sleeper.continuation.resume() }
+    }
+
+    /// When the next sleeper wakes; nil when nobody sleeps.
+    var nextDue: Duration? { state.withLock { $0.sleepers.map(\.due).min() } }
+
+    /// Moves on to a time, and wakes who slept until then.
+    func advance(to time: Duration) {
+        let woken: [Sleeper] = state.withLock { state in
+            precondition(state.uptime <= time, "time goes on")
+            state.uptime = time
+            defer { state.sleepers.removeAll { $0.due <= time } }
+            return state.sleepers.filter { $0.due <= time }
+        }
+        for sleeper in woken { sleeper.continuation.resume() }
+    }
+}
+
+extension Duration {
+    /// The same length in seconds.
+    var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) / 1e18
+    }
+}

@@ -1,0 +1,233 @@
+import Records
+import Synchronization
+import Walk
+
+/// The stream's service as one process of the daemon sees it: slow, forgetful and full of excuses, within what the real
+/// one does.
+final class SimulatedStream: Source {
+    private struct Cursor {
+        let shard: ShardID
+        /// The place in the shard's entries where it goes on.
+        let place: Int
+        let issuedAt: Duration
+        /// How many empty pages come first.
+        let emptyPages: Int
+    }
+
+    private struct State {
+        var cursors: [String: Cursor] = [:]
+        /// How often something was refused without a reason since it was last read or listed.
+        var refusals: [String: Int] = [:]
+        var reading: Set<ShardID> = []
+        var lastDescribed: Duration?
+    }
+
+    /// How long an iterator lives.
+    private static let lifetime = Duration.seconds(900)
+
+    private let world: World
+    private let process: SimulatedProcess
+    private let state = Mutex(State())
+
+    init(_ world: World, for process: SimulatedProcess) {
+        self.world = world
+        self.process = process
+    }
+
+    private var scenario: Scenario { world.scenario }
+    private var now: Double { world.clock.serviceTime }
+
+    // MARK: The three calls
+
+    func describe(
+        _ stream: StreamARN, _ selection: ShardSelection
+    ) async throws(SourceError) -> StreamDescription {
+        checkPace()
+        return try await perform("DescribeStream", on: "stream") { () throws(SourceError) in
+            let lag = scenario.listingLag == 0 ? 0 : world.random(0...scenario.listingLag)
+            let time = max(now - lag, SimulatedClock.origin)
+            let (status, shards) = world.access { world in
+                (
+                    world.model.status,
+                    world.model.ids.compactMap { world.model.shards[$0] }
+                        .filter { $0.isListed(at: time) }.map { $0.listed(at: time) }
+                )
+            }
+            world.note("listing of \(selection), \(lag) seconds old: \(status)")
+            switch selection {
+            case .children(let parent):
+                if scenario.refusesFilter { throw error(.invalid, "DescribeStream") }
+                return StreamDescription(
+                    status: status, shards: shards.filter { $0.parent == parent })
+            case .all(let cursor):
+                let rest =
+                    status == .enabling
+                    ? [] : shards.filter { shard in cursor.map { $0 < shard.id } ?? true }
+                let page = rest.prefix(scenario.listingPage)
+                return StreamDescription(
+                    status: status, shards: Array(page),
+                    lastEvaluated: page.count < rest.count ? page.last?.id : nil)
+            }
+        }
+    }
+
+    func shardIterator(
+        _ stream: StreamARN, _ shard: ShardID, _ start: IteratorStart
+    ) async throws(SourceError) -> ShardIterator {
+        world.note("iterator of \(shard) at \(start)")
+        let (iterator, openedAt) = try await perform("GetShardIterator", on: "\(shard)") {
+            () throws(SourceError) in
+            let known = world.access { $0.model.shards[shard] }
+            guard let known, !known.isGone(at: now) else {
+                throw error(.notFound, "GetShardIterator")
+            }
+            let trimmed = known.trimmed(at: now)
+            var place: Int
+            switch start {
+            case .trimHorizon: place = trimmed
+            case .latest: place = known.entries.count
+            case .at(let number):
+                place = known.entries.firstIndex { number <= $0.number } ?? known.entries.count
+                if place == 0, trimmed > 0 { place = -1 }
+            case .after(let number):
+                place = known.entries.firstIndex { number < $0.number } ?? known.entries.count
+                if scenario.repeatsRecord, place > trimmed { place -= 1 }
+            }
+            guard place >= trimmed else { throw error(.trimmed, "GetShardIterator") }
+            return (issue(shard, place), now)
+        }
+        // What counts is the first answer that arrives.
+        if start == .latest { world.access { $0.latestAt[shard] = $0.latestAt[shard] ?? openedAt } }
+        return iterator
+    }
+
+    func page(at iterator: ShardIterator) async throws(SourceError) -> Page {
+        guard let cursor = state.withLock({ $0.cursors[iterator.text] }) else {
+            world.violate("an iterator that was never issued is used")
+            throw error(.invalid, "GetRecords")
+        }
+        let isAlone = state.withLock { $0.reading.insert(cursor.shard).inserted }
+        if !isAlone { world.violate("\(cursor.shard) has two readers") }
+        defer { _ = state.withLock { $0.reading.remove(cursor.shard) } }
+        return try await perform("GetRecords", on: "\(cursor.shard)") { () throws(SourceError) in
+            try read(cursor)
+        }
+    }
+
+    // MARK: Answers
+
+    private func read(_ cursor: Cursor) throws(SourceError) -> Page {
+        guard world.clock.uptime - cursor.issuedAt <= Self.lifetime else {
+            throw error(.expiredIterator, "GetRecords")
+        }
+        let known = world.access { $0.model.shards[cursor.shard] }
+        guard let shard = known, !shard.isGone(at: now) else {
+            throw error(.notFound, "GetRecords")
+        }
+        guard shard.trimmed(at: now) <= cursor.place else { throw error(.trimmed, "GetRecords") }
+        let isPause = cursor.emptyPages > 0
+        let entries = isPause ? [] : shard.entries[cursor.place...].prefix(scenario.recordsPage)
+        let place = cursor.place + entries.count
+        let isAtEnd = shard.end != nil && place == shard.entries.count && !isPause
+        let isOver = isAtEnd && (shard.endsWithRecords || entries.isEmpty)
+        let next =
+            isOver
+            ? nil : issue(cursor.shard, place, emptyPages: isPause ? cursor.emptyPages - 1 : nil)
+        world.note("page of \(cursor.shard) from \(cursor.place): \(entries.count), end \(isOver)")
+        return decode(entries, next)
+    }
+
+    private func issue(_ shard: ShardID, _ place: Int, emptyPages: Int? = nil) -> ShardIterator {
+        let most = Double(scenario.emptyPages)
+        let pages = emptyPages ?? (world.happens(0.3) ? Int(world.random(0...most)) : 0)
+        return state.withLock { state in
+            let text = "iterator-\(state.cursors.count)"
+            state.cursors[text] = Cursor(
+                shard: shard, place: place, issuedAt: world.clock.uptime, emptyPages: pages)
+            return ShardIterator(text)
+        }
+    }
+
+    private func decode(
+        _ entries: ArraySlice<StreamModel.Entry>, _ next: ShardIterator?
+    ) -> Page {
+        let filler = scenario.hasLargeRecords ? String(repeating: "x", count: 40_000) : ""
+        let records = entries.map { entry in
+            let name = ["INSERT", "MODIFY", "REMOVE"][entry.operation.place]
+            let image = entry.image.map { #","NewImage":\#($0)"# } ?? ""
+            return #"""
+                {"eventName":"\#(name)","filler":"\#(filler)","dynamodb":{\#
+                "ApproximateCreationDateTime":\#(Int(entry.time)),\#
+                "Keys":{"id":{"S":"\#(entry.key)"}}\#(image),\#
+                "SequenceNumber":"\#(entry.number)"}}
+                """#
+        }
+        let iterator = next.map { #","NextShardIterator":"\#($0.text)""# } ?? ""
+        let text = #"{"Records":[\#(records.joined(separator: ","))]\#(iterator)}"#
+        do {
+            return try PageDecoder.decode(Array(text.utf8))
+        } catch {
+            preconditionFailure("the simulation's page is not one: \(error)")
+        }
+    }
+
+    // MARK: Troubles
+
+    /// Answers after a while; in a storm fails before or after the effect.
+    private func perform<Answer: Sendable>(
+        _ operation: String, on thing: String, _ effect: () throws(SourceError) -> Answer
+    ) async throws(SourceError) -> Answer {
+        await world.clock.sleep(for: world.latency())
+        guard process.isAlive, !Task.isCancelled else { throw error(.cancelled, operation) }
+        let fault = fault(operation, on: thing)
+        let isBefore = world.happens(0.5)
+        if let fault, isBefore { throw fault }
+        let answer = try effect()
+        await world.clock.sleep(for: world.latency())
+        guard process.isAlive, !Task.isCancelled else { throw error(.cancelled, operation) }
+        if let fault { throw fault }
+        if operation != "GetShardIterator" { state.withLock { $0.refusals[thing] = 0 } }
+        return answer
+    }
+
+    private func fault(_ operation: String, on thing: String) -> SourceError? {
+        let storm = scenario.storms.first { $0.covers(world.clock.uptime) && !$0.isOfCache }
+        guard let storm, world.happens(storm.probability) else { return nil }
+        var kind = storm.kinds[Int(world.random(0...Double(storm.kinds.count) - 0.001))]
+        if kind == .expiredIterator, operation != "GetRecords" { kind = .unavailable }
+        if kind == .notFound || kind == .invalid, !storm.isBelieved {
+            // The third one would be believed.
+            let count = state.withLock { state in
+                state.refusals[thing, default: 0] += 1
+                return state.refusals[thing, default: 0]
+            }
+            if count > 2 { kind = .unavailable }
+        }
+        return error(kind, operation)
+    }
+
+    private func error(_ kind: SourceError.Kind, _ operation: String) -> SourceError {
+        world.note("\(operation) fails: \(kind.rawValue)")
+        return SourceError(kind, operation: operation, message: "simulated")
+    }
+
+    private func checkPace() {
+        let now = world.clock.uptime
+        let last = state.withLock { state in
+            defer { state.lastDescribed = now }
+            return state.lastDescribed
+        }
+        guard process.isAlive, let last, now - last < Simulator.describeInterval else { return }
+        if !Task.isCancelled { world.violate("DescribeStream is called too often") }
+    }
+}
+
+extension Record.Operation {
+    fileprivate var place: Int {
+        switch self {
+        case .insert: 0
+        case .modify: 1
+        case .remove: 2
+        }
+    }
+}

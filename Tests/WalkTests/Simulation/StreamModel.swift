@@ -1,0 +1,193 @@
+import Records
+import Walk
+
+/// The truth about a stream: what was written, and in which shards it lies.
+///
+/// Items live in slots, which the open shards divide among themselves. An item is removed once; what is written to its
+/// slot afterwards is another item, so that a removal in the cache can be told from all others.
+struct StreamModel: Sendable {
+    /// One record.
+    struct Entry: Sendable {
+        let number: SequenceNumber
+        let key: String
+        /// Counts the changes of an item from 1.
+        let version: Int
+        let operation: Record.Operation
+        /// When it was made, in seconds since 1970 by the service's clock.
+        let time: Double
+
+        /// The item after the change, as the cache is to hold it; nil when it is removed.
+        var image: String? {
+            operation == .remove ? nil : #"{"id":{"S":"\#(key)"},"v":{"N":"\#(version)"}}"#
+        }
+    }
+
+    /// One shard.
+    struct ModelShard: Sendable {
+        let id: ShardID
+        let parent: ShardID?
+        let start: SequenceNumber
+        let createdAt: Double
+        let slots: [Int]
+        /// How long after its creation the shard is listed, in seconds.
+        let shyness: Double
+        /// How long records are kept beyond the retention, in seconds.
+        let laziness: Double
+        /// Whether the last page carries records, or an empty one follows it.
+        let endsWithRecords: Bool
+        var end: SequenceNumber?
+        var closedAt = Double.infinity
+        var entries: [Entry] = []
+
+        /// How many of the oldest entries are trimmed at a time.
+        func trimmed(at time: Double) -> Int {
+            entries.prefix { $0.time < time - ShardTree.retention - laziness }.count
+        }
+
+        /// Whether the shard can't be read any more.
+        func isGone(at time: Double) -> Bool {
+            closedAt < time - ShardTree.retention - laziness
+        }
+
+        /// Whether DescribeStream lists the shard, which it does for longer than it can be read.
+        func isListed(at time: Double) -> Bool {
+            createdAt + shyness <= time && closedAt >= time - ShardTree.retention - 2 * laziness
+        }
+
+        /// The shard as a listing shows it that is as old as `time`.
+        func listed(at time: Double) -> Shard {
+            Shard(id: id, parent: parent, start: start, end: closedAt <= time ? end : nil)
+        }
+    }
+
+    private struct Item {
+        var generation = 0
+        var version = 0
+    }
+
+    private(set) var shards: [ShardID: ModelShard] = [:]
+    /// The names of all shards, in their order.
+    private(set) var ids: [ShardID] = []
+    private(set) var status = StreamStatus.enabling
+    /// Where each change is: key, version, shard.
+    private(set) var places: [String: [ShardID]] = [:]
+    /// The last change of each item.
+    private(set) var last: [String: Entry] = [:]
+    private var items: [Int: Item] = [:]
+    // The length of the numbers grows on the way.
+    private var counter = 99_900
+    private var generator: SeededGenerator
+
+    private let shynessMaximum: Double
+
+    /// A stream that is being switched on; its shards are listed within `shynessMaximum` seconds.
+    init(seed: UInt64, shynessMaximum: Double) {
+        generator = SeededGenerator(seed: seed)
+        self.shynessMaximum = shynessMaximum
+    }
+
+    /// The shards that take records, in the order of their names.
+    var open: [ShardID] { ids.filter { shards[$0]?.end == nil } }
+
+    // MARK: What happens to the stream
+
+    /// Makes the first shards.
+    mutating func enable(shards count: Int, slots: Int, at time: Double) {
+        status = .enabled
+        for place in 0..<count {
+            add(parent: nil, slots: (0..<slots).filter { $0 % count == place }, at: time)
+        }
+    }
+
+    /// Changes the item of a slot, at random.
+    mutating func write(slot: Int, at time: Double) {
+        guard let shard = open.first(where: { shards[$0]?.slots.contains(slot) == true }) else {
+            return
+        }
+        var item = items[slot] ?? Item()
+        item.version += 1
+        let key = "k\(slot)-\(item.generation)"
+        let isRemoval = item.version > 1 && Int.random(in: 0..<6, using: &generator) == 0
+        let entry = Entry(
+            number: nextNumber(), key: key, version: item.version,
+            operation: item.version == 1 ? .insert : isRemoval ? .remove : .modify, time: time)
+        items[slot] = isRemoval ? Item(generation: item.generation + 1) : item
+        shards[shard]?.entries.append(entry)
+        places[key, default: []].append(shard)
+        last[key] = entry
+    }
+
+    /// Closes an open shard, the newest one for a negative choice, and makes its children: one, or two that share its
+    /// slots.
+    mutating func rollOver(_ choice: Int, splitting: Bool, at time: Double) {
+        guard status == .enabled, !open.isEmpty else { return }
+        let id = open[choice < 0 ? open.count - 1 : choice % open.count]
+        guard let shard = shards[id], shard.createdAt < time else { return }
+        close(id, at: time)
+        guard splitting, shard.slots.count > 1 else {
+            return add(parent: id, slots: shard.slots, at: time)
+        }
+        let middle = shard.slots.count / 2
+        add(parent: id, slots: Array(shard.slots[..<middle]), at: time)
+        add(parent: id, slots: Array(shard.slots[middle...]), at: time)
+    }
+
+    /// Begins to switch the stream off: all shards close and have no children.
+    mutating func disable(at time: Double) {
+        status = .disabling
+        for id in open { close(id, at: time) }
+    }
+
+    /// Ends switching off.
+    mutating func endDisabling() { status = .disabled }
+
+    private mutating func close(_ id: ShardID, at time: Double) {
+        let end = shards[id]?.entries.last?.number ?? nextNumber()
+        shards[id]?.end = end
+        shards[id]?.closedAt = time
+    }
+
+    private mutating func add(parent: ShardID?, slots: [Int], at time: Double) {
+        let milliseconds = String(Int(time * 1_000))
+        let padded = String(repeating: "0", count: 20 - milliseconds.utf8.count) + milliseconds
+        let mark = String(Int.random(in: 0x1000_0000...0x7FFF_FFFF, using: &generator), radix: 16)
+        let id = ShardID("shardId-\(padded)-\(mark)")
+        shards[id] = ModelShard(
+            id: id, parent: parent, start: nextNumber(), createdAt: time, slots: slots,
+            shyness: parent == nil ? 0 : Double.random(in: 0...shynessMaximum, using: &generator),
+            laziness: Double.random(in: 0...7_200, using: &generator),
+            endsWithRecords: Bool.random(using: &generator))
+        ids.append(id)
+        ids.sort()
+    }
+
+    private mutating func nextNumber() -> SequenceNumber {
+        counter += Int.random(in: 1...9, using: &generator)
+        guard let number = SequenceNumber("\(counter)0000000000000499") else {
+            preconditionFailure("a number of digits")
+        }
+        return number
+    }
+
+    // MARK: Looking at it
+
+    /// The version that a key has in the cache with a value, or without one; nil for what was never written.
+    func version(of key: String, value: String?) -> Int? {
+        guard let value else { return last[key]?.operation == .remove ? last[key]?.version : nil }
+        let digits = value.split(separator: "\"").dropLast().last.flatMap { Int($0) }
+        guard let digits, let count = places[key]?.count, (1...count).contains(digits),
+            value == #"{"id":{"S":"\#(key)"},"v":{"N":"\#(digits)"}}"#
+        else { return nil }
+        return digits
+    }
+
+    /// Whether `ancestor` is `id` or comes before it in the lineage.
+    func leads(from ancestor: ShardID, to id: ShardID) -> Bool {
+        var here: ShardID? = id
+        while let shard = here {
+            if shard == ancestor { return true }
+            here = shards[shard]?.parent
+        }
+        return false
+    }
+}

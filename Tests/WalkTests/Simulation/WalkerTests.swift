@@ -1,0 +1,165 @@
+import Records
+import Testing
+import Walk
+
+/// What a walk does in situations that seeds seldom meet, told step by step.
+@Suite struct WalkerTests {
+    /// A scenario whose events happen at the times beside them, in seconds.
+    private func scenario(
+        _ events: [(Double, Scenario.Event)], calm: Double
+    ) -> Scenario {
+        var scenario = Scenario()
+        scenario.events = events.enumerated()
+            .sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }
+            .map { (.seconds($0.element.0), $0.element.1) }
+        scenario.calm = .seconds(calm)
+        return scenario
+    }
+
+    /// Runs a scenario and records what was wrong.
+    @discardableResult
+    private func check(_ scenario: Scenario) throws -> Simulator.Report {
+        let report = try Simulator.run(scenario)
+        for violation in report.violations { Issue.record("\(violation)") }
+        return report
+    }
+
+    private func storm(
+        _ from: Double, _ to: Double, _ kind: SourceError.Kind, ofCache: Bool = false
+    ) -> Scenario.Storm {
+        Scenario.Storm(
+            from: .seconds(from), to: .seconds(to), probability: 1, isOfCache: ofCache,
+            kinds: [kind], isBelieved: true)
+    }
+
+    /// Writes to all slots every so many seconds.
+    private func writes(
+        from: Double, to: Double, every seconds: Double, slots: Int = 4
+    ) -> [(Double, Scenario.Event)] {
+        stride(from: from, to: to, by: seconds).enumerated().map { place, time in
+            (time, .write(slot: place % slots))
+        }
+    }
+
+    @Test func `a stream that is not there ends the walk and spoils no position`() throws {
+        var gone = scenario(
+            [(0, .enable(shards: 2))] + writes(from: 1, to: 20, every: 1) + [
+                (20, .start), (40, .stop), (90, .start),
+            ], calm: 100)
+        gone.storms = [storm(85, 10_000, .notFound)]
+        gone.ending = .any
+        let report = try check(gone)
+        guard case .failed(.streamGone) = report.ending else {
+            Issue.record("the walk ended with \(report.ending as Any)")
+            return
+        }
+        let shards = try #require(report.checkpoint?.streams[Simulator.stream]?.shards)
+        #expect(shards.count == 2)
+        #expect(shards.values.allSatisfy { $0.position.isAfterRecord })
+    }
+
+    @Test func `a name that the service does not take ends the walk`() throws {
+        var refused = scenario([(0, .enable(shards: 1)), (1, .start)], calm: 10)
+        refused.storms = [storm(0, 10_000, .invalid)]
+        refused.ending = .any
+        guard case .failed(.refused) = try Simulator.run(refused).ending else {
+            Issue.record("the walk goes on")
+            return
+        }
+    }
+
+    @Test func `a page that the cache refuses stops its shard and its children, not the others`()
+        throws
+    {
+        var refused = scenario(
+            [(0, .enable(shards: 4))] + writes(from: 1, to: 9, every: 1)
+                + [(9, .rollOver(choice: 0, splitting: false))]
+                + writes(from: 10, to: 20, every: 1) + [(20, .replay)], calm: 30)
+        refused.refusedKeys = "k0"
+        refused.ending = .any
+        let report = try check(refused)
+        #expect(report.ending == .walked(.caughtUp(blocked: 1)))
+        let shards = try #require(report.checkpoint?.streams[Simulator.stream]?.shards)
+        #expect(shards.values.filter { $0.blocked != nil }.count == 1)
+        #expect(shards.values.filter { $0.position.isAfterRecord }.count == 3)
+    }
+
+    @Test func `five hours without permission lose nothing`() throws {
+        var denied = scenario(
+            [(0, .enable(shards: 2)), (1, .start)] + writes(from: 2, to: 20, every: 1)
+                + writes(from: 100, to: 18_000, every: 300)
+                + [(9_000, .rollOver(choice: 0, splitting: true))], calm: 18_010)
+        denied.storms = [storm(10, 18_005, .denied)]
+        denied.byteLimit = 1
+        let report = try check(denied)
+        #expect(report.jobs < 100_000)
+    }
+
+    @Test func `an outage of the cache outlives all iterators and loses nothing`() throws {
+        var outage = scenario(
+            [(0, .enable(shards: 3)), (1, .start)] + writes(from: 2, to: 3_000, every: 20)
+                + [(1_500, .rollOver(choice: 0, splitting: true))], calm: 4_000)
+        outage.storms = [storm(30, 4_000, .unavailable, ofCache: true)]
+        try check(outage)
+    }
+
+    @Test func `the daemon stops while the cache is away`() throws {
+        var outage = scenario(
+            [(0, .enable(shards: 3)), (1, .start)] + writes(from: 2, to: 100, every: 1)
+                + [(50, .stop), (95, .start)], calm: 110)
+        outage.storms = [storm(30, 100, .unavailable, ofCache: true)]
+        try check(outage)
+    }
+
+    @Test(arguments: [-7_200.0, 7_200])
+    func `a clock that is hours off loses nothing of what comes after LATEST`(skew: Double) throws {
+        var latest = scenario(
+            [(0, .enable(shards: 3)), (10, .start)] + writes(from: 0, to: 100, every: 1)
+                + [(50, .rollOver(choice: 0, splitting: true))], calm: 110)
+        latest.start = .latest
+        latest.skew = skew
+        try check(latest)
+    }
+
+    @Test func `a stream that is being switched on is waited for`() throws {
+        let late = scenario(
+            [(0, .start), (3_600, .enable(shards: 2))] + writes(from: 3_601, to: 3_650, every: 1),
+            calm: 3_660)
+        try check(late)
+    }
+
+    @Test func `a stream without a shard is waited for`() throws {
+        let late = scenario(
+            [(0, .enable(shards: 0)), (1, .start), (600, .enable(shards: 2))]
+                + writes(from: 601, to: 650, every: 1), calm: 660)
+        try check(late)
+    }
+
+    @Test func `a replay of many idle shards ends`() throws {
+        var idle = scenario(
+            [(0, .enable(shards: 400))] + writes(from: 1, to: 40, every: 0.1, slots: 400)
+                + [(41, .replay)], calm: 42)
+        idle.slots = 400
+        idle.ending = .caughtUp
+        idle.byteLimit = 8 << 20
+        try check(idle)
+    }
+
+    @Test
+    func `a stream that is switched off is read to its end, with a child that is listed late`()
+        throws
+    {
+        var off = scenario(
+            [(0, .enable(shards: 1)), (1, .start)] + writes(from: 2, to: 30, every: 1) + [
+                (28, .rollOver(choice: 0, splitting: true)), (30, .disable), (30.5, .endDisabling),
+            ], calm: 31)
+        off.ending = .drained
+        off.shynessMaximum = 8
+        let report = try check(off)
+        #expect(report.checkpoint?.streams[Simulator.stream]?.isDrained == true)
+    }
+}
+
+extension Position {
+    fileprivate var isAfterRecord: Bool { if case .after = self { true } else { false } }
+}
