@@ -34,6 +34,8 @@ extension LocalStreams {
         package var limits: Limits
         /// What DescribeStream makes of a filter.
         package var shardFilter: ShardFilterSupport
+        /// How the names in a `userIdentity` are written.
+        package var identityCasing: IdentityCasing
         /// What goes wrong.
         package var faults: Faults
         /// Decides on everything that happens by chance: names, numbers, and when shards roll over.
@@ -49,7 +51,8 @@ extension LocalStreams {
             rolloverEvery: Duration? = nil, splitShare: Double = 0, speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
             listingDelayMax: Duration = .zero, limits: Limits = Limits(),
-            shardFilter: ShardFilterSupport = .served, faults: Faults = .none, seed: UInt64 = 1,
+            shardFilter: ShardFilterSupport = .served, identityCasing: IdentityCasing = .capital,
+            faults: Faults = .none, seed: UInt64 = 1,
             credentials: Credentials = Credentials(
                 accessKeyID: "LOCALSTREAMS", secretAccessKey: "local-secret"),
             checksSignatures: Bool = true
@@ -66,6 +69,7 @@ extension LocalStreams {
             self.listingDelayMax = listingDelayMax
             self.limits = limits
             self.shardFilter = shardFilter
+            self.identityCasing = identityCasing
             self.faults = faults
             self.seed = seed
             self.credentials = credentials
@@ -84,7 +88,8 @@ extension LocalStreams {
                     retention: retention.milliseconds,
                     emptyPagesMax: emptyPagesMax,
                     listingDelayMax: listingDelayMax.milliseconds),
-                costs: limits.costs(speed: speed), shardFilter: shardFilter)
+                costs: limits.costs(speed: speed), shardFilter: shardFilter,
+                identityCasing: identityCasing)
         }
     }
 
@@ -122,6 +127,16 @@ extension LocalStreams {
         private static func cost(_ limit: Int?, _ speed: Double) -> Service.CallCost? {
             limit.map { Service.CallCost(interval: 1_000 * speed / Double($0), burst: $0) }
         }
+    }
+
+    /// How records of expired items name the members of their `userIdentity`.
+    package enum IdentityCasing: String, CaseIterable, Sendable {
+        /// `PrincipalId` and `Type`, as the service's model has it.
+        case capital
+        /// `principalId` and `type`, as the Developer Guide and Lambda have it.
+        case small
+        /// Now one, now the other.
+        case either
     }
 
     /// What DescribeStream makes of a `ShardFilter`.

@@ -46,8 +46,11 @@ struct LocalStreamsCommand: AsyncParsableCommand {
             "What goes wrong: none, rough, storm, or a file.", valueName: "preset|file"))
     var faults = "none"
 
-    @Option(help: "What DescribeStream makes of a ShardFilter: served, ignored or refused.")
+    @Option(help: "What DescribeStream makes of a ShardFilter.")
     var shardFilter = LocalStreams.ShardFilterSupport.served
+
+    @Option(help: "How the userIdentity of expired items is written.")
+    var identityCasing = LocalStreams.IdentityCasing.capital
 
     @Flag(help: "Serve any number of calls in a second.")
     var noLimits = false
@@ -73,7 +76,8 @@ struct LocalStreamsCommand: AsyncParsableCommand {
             splitShare: splitShare, speed: speed,
             listingDelayMax: .milliseconds(Int(listingDelaySeconds * 1_000)),
             limits: noLimits ? .none : .init(getRecords: 5), shardFilter: shardFilter,
-            faults: try chosenFaults(), seed: seed, credentials: keys)
+            identityCasing: identityCasing, faults: try chosenFaults(), seed: seed,
+            credentials: keys)
         let emulator: LocalStreams
         do {
             emulator = try await LocalStreams.start(configuration)
@@ -144,3 +148,4 @@ struct LocalStreamsCommand: AsyncParsableCommand {
 }
 
 extension LocalStreams.ShardFilterSupport: ExpressibleByArgument {}
+extension LocalStreams.IdentityCasing: ExpressibleByArgument {}

@@ -17,7 +17,8 @@ final class Emulated {
         seed: UInt64 = 1, partitions: Int = 4, rolloverInterval: Int? = nil, splitShare: Double = 0,
         emptyPagesMax: Int = 0, listingDelayMax: Int = 0,
         limits: LocalStreams.Limits = .none,
-        shardFilter: LocalStreams.ShardFilterSupport = .served
+        shardFilter: LocalStreams.ShardFilterSupport = .served,
+        identityCasing: LocalStreams.IdentityCasing = .capital
     ) {
         let pace = Stream.Pace(
             rolloverInterval: rolloverInterval, splitShare: splitShare, retention: 24 * Self.hour,
@@ -25,7 +26,8 @@ final class Emulated {
         service = Service(
             Service.Settings(
                 region: "us-east-1", account: "000000000000", partitions: partitions, pace: pace,
-                costs: limits.costs(speed: 1), shardFilter: shardFilter),
+                costs: limits.costs(speed: 1), shardFilter: shardFilter,
+                identityCasing: identityCasing),
             seed: seed, at: Self.start)
     }
 

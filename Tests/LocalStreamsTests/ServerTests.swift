@@ -20,7 +20,9 @@ import Testing
         await server.stop()
     }
 
-    @Test(arguments: ["walkthrough.py", "tables.py", "items.py", "streams.py"])
+    @Test(arguments: [
+        "walkthrough.py", "tables.py", "items.py", "streams.py", "writes.py", "expiry.py",
+    ])
     func `botocore takes every answer for one of AWS's`(script: String) async throws {
         try await Self.run(script, [], LocalStreams.Configuration(limits: .none))
     }

@@ -15,6 +15,9 @@ struct Input: Sendable {
     /// A member as it is.
     subscript(name: String) -> JSON? { members[Text(name)] }
 
+    /// The names of all members.
+    var names: [String] { members.keys.map(\.description) }
+
     /// Refuses members that this emulator knows of and does not serve.
     func refuse(_ names: String...) throws(ServiceError) {
         for name in names where self[name] != nil { throw .unsupported(name) }
@@ -110,6 +113,16 @@ struct Constraints {
                 "'\(text)'", name,
                 "Member must have length less than or equal to \(bounds.upperBound)")
         }
+    }
+
+    /// Notes that a list has too few or too many elements.
+    mutating func count(_ count: Int?, _ name: String, _ bounds: ClosedRange<Int>) {
+        guard let count, !bounds.contains(count) else { return }
+        let isShort = count < bounds.lowerBound
+        note(
+            "'[\(count) elements]'", name,
+            "Member must have length \(isShort ? "greater" : "less") than or equal to "
+                + "\(isShort ? bounds.lowerBound : bounds.upperBound)")
     }
 
     /// Notes that a number is too small or too large.

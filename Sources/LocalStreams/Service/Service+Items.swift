@@ -7,7 +7,7 @@ extension Service {
     private static let scanBytesMax = 1_048_576
 
     /// Members that would change what a write does.
-    private static func refuseConditions(_ input: Input) throws(ServiceError) {
+    static func refuseConditions(_ input: Input) throws(ServiceError) {
         try input.refuse(
             "ConditionExpression", "Expected", "ConditionalOperator", "ExpressionAttributeNames",
             "ExpressionAttributeValues")
@@ -115,7 +115,7 @@ extension Service {
     // MARK: Parts of requests
 
     /// The table of an operation on items; its answer to an unknown table does not name it.
-    private func itemTable(_ input: Input) throws(ServiceError) -> Table {
+    func itemTable(_ input: Input) throws(ServiceError) -> Table {
         let name = try input.string("TableName")
         var constraints = Constraints()
         constraints.tableName(name)
@@ -125,14 +125,15 @@ extension Service {
     }
 
     /// The table of a write: not as a copy, which would make the write copy the table's items.
-    private func writtenTable(
+    func writtenTable(
         _ input: Input
     ) throws(ServiceError) -> (name: String, schema: KeySchema) {
         let table = try itemTable(input)
         return (table.name, table.schema)
     }
 
-    private func members(_ input: Input, _ name: String) throws(ServiceError) -> [JSON.Member] {
+    /// The attributes of an item or a key in a request.
+    func members(_ input: Input, _ name: String) throws(ServiceError) -> [JSON.Member] {
         switch input[name] {
         case .object(let members)?: return members
         case nil:
@@ -144,7 +145,8 @@ extension Service {
         }
     }
 
-    private func key(
+    /// A key in a request.
+    func key(
         _ input: Input, _ name: String, _ schema: KeySchema
     ) throws(ServiceError) -> ItemKey {
         try ItemKey(
@@ -206,8 +208,18 @@ extension Service {
     }
 
     /// Stores or, where `item` is nil, removes, and writes the record where that changed anything.
+    /// - Parameters:
+    ///   - key: the item's key.
+    ///   - item: the item; nil for none.
+    ///   - table: the name of the table.
+    ///   - moment: when it is done; nil for now.
+    ///   - userIdentity: who did it, for the record; nil for anybody.
     /// - Returns: the item that was there before.
-    private mutating func write(_ key: ItemKey, _ item: Item?, to table: String) -> Item? {
+    mutating func write(
+        _ key: ItemKey, _ item: Item?, to table: String, at moment: Moment? = nil,
+        userIdentity: JSON? = nil
+    ) -> Item? {
+        let moment = moment ?? now
         let old =
             if let item { tables[table]?.items.put(item) } else {
                 tables[table]?.items.remove(key)
@@ -215,7 +227,12 @@ extension Service {
         if let change = Change(from: old, to: item), let arn = tables[table]?.stream,
             streams[arn]?.disabled == nil
         {
-            streams[arn]?.append(change, at: now, region: settings.region)
+            streams[arn]?.append(
+                change, at: moment, region: settings.region, userIdentity: userIdentity)
+        }
+        if let item, tables[table]?.expirations != nil, let items = tables[table]?.items {
+            tables[table]?.expirations?.note(item, at: moment)
+            tables[table]?.expirations?.tidy(items)
         }
         return old
     }

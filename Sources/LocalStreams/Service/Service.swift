@@ -17,6 +17,8 @@ struct Service: Sendable {
         var costs = CallCosts()
         /// What DescribeStream makes of a filter.
         var shardFilter = LocalStreams.ShardFilterSupport.served
+        /// How the names in a `userIdentity` are written.
+        var identityCasing = LocalStreams.IdentityCasing.capital
     }
 
     /// What a service is like.
@@ -25,6 +27,8 @@ struct Service: Sendable {
     var tables: [String: Table] = [:]
     /// The streams by name, those of deleted tables and switched off ones included.
     var streams: [String: Stream] = [:]
+    /// The transactions of the last minutes by their tokens.
+    var transactions: [String: Transaction] = [:]
     /// What is left of the budgets of calls.
     var budgets = Budgets()
     /// The time of the last operation.
@@ -42,6 +46,7 @@ struct Service: Sendable {
     /// Lets pass the time until `moment`.
     mutating func advance(to moment: Moment) {
         now = max(now, moment)
+        expireItems(until: now)
         for arn in Array(streams.keys) {
             streams[arn]?.advance(to: now)
             if streams[arn]?.isGone(at: now) ?? false { streams[arn] = nil }
@@ -59,10 +64,14 @@ struct Service: Sendable {
         case .updateTable: try updateTable(input)
         case .deleteTable: try deleteTable(input)
         case .listTables: try listTables(input)
+        case .updateTimeToLive: try updateTimeToLive(input)
+        case .describeTimeToLive: try describeTimeToLive(input)
         case .putItem: try putItem(input)
         case .getItem: try getItem(input)
         case .deleteItem: try deleteItem(input)
+        case .updateItem: try updateItem(input)
         case .batchWriteItem: try batchWriteItem(input)
+        case .transactWriteItems: try transactWriteItems(input)
         case .scan: try scan(input)
         case .listStreams: try listStreams(input)
         case .describeStream: try describeStream(input)
@@ -112,12 +121,20 @@ enum Operation: String, CaseIterable, Sendable {
     case deleteTable = "DynamoDB_20120810.DeleteTable"
     /// Names the tables.
     case listTables = "DynamoDB_20120810.ListTables"
+    /// Switches the deletion of expired items on or off.
+    case updateTimeToLive = "DynamoDB_20120810.UpdateTimeToLive"
+    /// Shows whether expired items are deleted.
+    case describeTimeToLive = "DynamoDB_20120810.DescribeTimeToLive"
     /// Stores an item.
     case putItem = "DynamoDB_20120810.PutItem"
     /// Reads an item.
     case getItem = "DynamoDB_20120810.GetItem"
     /// Removes an item.
     case deleteItem = "DynamoDB_20120810.DeleteItem"
+    /// Changes attributes of an item.
+    case updateItem = "DynamoDB_20120810.UpdateItem"
+    /// Stores and removes items, all or none.
+    case transactWriteItems = "DynamoDB_20120810.TransactWriteItems"
     /// Stores and removes items.
     case batchWriteItem = "DynamoDB_20120810.BatchWriteItem"
     /// Reads items in the order of their hashes.

@@ -18,6 +18,8 @@ struct Table: Sendable {
     var stream: String?
     /// The items.
     var items = ItemStore()
+    /// When items are deleted by themselves; nil where they are not.
+    var expirations: Expirations?
 
     /// How a table is paid for.
     enum Capacity: Hashable, Sendable {

@@ -228,13 +228,16 @@ struct Stream: Sendable {
     // MARK: Writing
 
     /// Appends the record of a change to the shard that is open for its key.
-    mutating func append(_ change: Change, at moment: Moment, region: String) {
+    mutating func append(
+        _ change: Change, at moment: Moment, region: String, userIdentity: JSON?
+    ) {
         let id = open[openIndex(of: change.key.hash)]
         guard let newest = shards[id]?.newest else {
             preconditionFailure("an open shard is listed")
         }
         let record = StreamRecord(
             change, number(after: newest.counter), at: moment, view, region: region,
+            userIdentity: userIdentity,
             using: &generator)
         shards[id]?.append(record)
     }

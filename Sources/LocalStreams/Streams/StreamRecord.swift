@@ -76,7 +76,7 @@ struct StreamRecord: Sendable {
     /// The record of a change.
     init(
         _ change: Change, _ sequenceNumber: SequenceNumber, at moment: Moment, _ view: ViewType,
-        region: String, using generator: inout SeededGenerator
+        region: String, userIdentity: JSON?, using generator: inout SeededGenerator
     ) {
         let hasNew = view == .newImage || view == .newAndOldImages
         let hasOld = view == .oldImage || view == .newAndOldImages
@@ -101,6 +101,7 @@ struct StreamRecord: Sendable {
                 "eventVersion": .text("1.1"),
                 "eventSource": .text("aws:dynamodb"),
                 "awsRegion": .text(region),
+                "userIdentity": userIdentity,
                 "dynamodb": body,
             ]).bytes
     }
