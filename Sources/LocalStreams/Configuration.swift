@@ -30,6 +30,8 @@ extension LocalStreams {
         /// How long DescribeStream may be behind, by the emulator's clock: a child comes into sight up to this
         /// much after it was opened, and a closed shard is listed as open for up to this much.
         package var listingDelayMax: Duration
+        /// How long a stream is ENABLING, without shards in sight, and DISABLING, by the emulator's clock.
+        package var transition: Duration
         /// How many calls are served in a second.
         package var limits: Limits
         /// What DescribeStream makes of a filter.
@@ -50,7 +52,8 @@ extension LocalStreams {
             port: UInt16 = 0, region: String = "us-east-1", partitions: Int = 4,
             rolloverEvery: Duration? = nil, splitShare: Double = 0, speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
-            listingDelayMax: Duration = .zero, limits: Limits = Limits(),
+            listingDelayMax: Duration = .zero, transition: Duration = .zero,
+            limits: Limits = Limits(),
             shardFilter: ShardFilterSupport = .served, identityCasing: IdentityCasing = .capital,
             faults: Faults = .none, seed: UInt64 = 1,
             credentials: Credentials = Credentials(
@@ -67,6 +70,7 @@ extension LocalStreams {
             self.retention = retention
             self.emptyPagesMax = emptyPagesMax
             self.listingDelayMax = listingDelayMax
+            self.transition = transition
             self.limits = limits
             self.shardFilter = shardFilter
             self.identityCasing = identityCasing
@@ -87,7 +91,8 @@ extension LocalStreams {
                     rolloverInterval: interval, splitShare: splitShare,
                     retention: retention.milliseconds,
                     emptyPagesMax: emptyPagesMax,
-                    listingDelayMax: listingDelayMax.milliseconds),
+                    listingDelayMax: listingDelayMax.milliseconds,
+                    transition: transition.milliseconds),
                 costs: limits.costs(speed: speed), shardFilter: shardFilter,
                 identityCasing: identityCasing)
         }

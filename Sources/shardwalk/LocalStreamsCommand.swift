@@ -38,6 +38,9 @@ struct LocalStreamsCommand: AsyncParsableCommand {
     @Option(help: "How far DescribeStream may be behind, in the emulator's seconds.")
     var listingDelaySeconds = 0.0
 
+    @Option(help: "How long a stream is ENABLING and DISABLING, in the emulator's seconds.")
+    var transitionSeconds = 0.0
+
     @Option(help: "The seed of everything that happens by chance.")
     var seed: UInt64 = 1
 
@@ -59,6 +62,7 @@ struct LocalStreamsCommand: AsyncParsableCommand {
         let isGood =
             (1...10_000).contains(partitions) && (0...1).contains(splitShare)
             && (0.001...1e6).contains(speed) && (0...1e6).contains(listingDelaySeconds)
+            && (0...1e6).contains(transitionSeconds)
             && (rolloverSeconds.map { (0.01...1e6).contains($0) } ?? true)
         guard isGood else {
             throw ValidationError(
@@ -75,6 +79,7 @@ struct LocalStreamsCommand: AsyncParsableCommand {
             rolloverEvery: rolloverSeconds.map { .milliseconds(Int($0 * 1_000)) },
             splitShare: splitShare, speed: speed,
             listingDelayMax: .milliseconds(Int(listingDelaySeconds * 1_000)),
+            transition: .milliseconds(Int(transitionSeconds * 1_000)),
             limits: noLimits ? .none : .init(getRecords: 5), shardFilter: shardFilter,
             identityCasing: identityCasing, faults: try chosenFaults(), seed: seed,
             credentials: keys)

@@ -128,6 +128,32 @@ import Testing
         #expect(Set(families) == [1, 2])
     }
 
+    @Test func `a stream takes its time to come and to go`() throws {
+        let emulated = Emulated(partitions: 2, transition: 5_000)
+        let arn = try emulated.makeTable()
+        func status() throws -> String? {
+            try emulated.call(.describeStream, #"{"StreamArn":"\#(arn)"}"#)["StreamDescription"]?[
+                "StreamStatus"]?.string
+        }
+        try emulated.put("k", 1)
+        emulated.now = 4_999
+        #expect(try status() == "ENABLING")
+        #expect(try emulated.shards(arn).isEmpty)
+        emulated.now = 5_000
+        #expect(try status() == "ENABLED")
+        let shards = try emulated.shards(arn)
+        #expect(shards.count == 2)
+        let records = try shards.map { try emulated.records(arn, $0.shardID).count }
+        #expect(records.reduce(0, +) == 1)
+        try emulated.call(
+            .updateTable,
+            #"{"TableName":"items","StreamSpecification":{"StreamEnabled":false}}"#)
+        #expect(try status() == "DISABLING")
+        #expect(try emulated.shards(arn).allSatisfy { $0.end != nil })
+        emulated.now = 10_000
+        #expect(try status() == "DISABLED")
+    }
+
     @Test func `records and shards go when they are a day old, children keep their parent's name`()
         throws
     {

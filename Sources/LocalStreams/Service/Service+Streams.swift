@@ -61,7 +61,7 @@ extension Service {
             "StreamDescription": .members([
                 "StreamArn": .text(stream.arn),
                 "StreamLabel": .text(stream.label),
-                "StreamStatus": .text(stream.status),
+                "StreamStatus": .text(stream.status(at: now)),
                 "StreamViewType": .text(stream.view.rawValue),
                 "CreationRequestDateTime": .number(stream.created.secondsText),
                 "TableName": .text(stream.table),

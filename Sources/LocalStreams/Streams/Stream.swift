@@ -17,6 +17,8 @@ struct Stream: Sendable {
         var emptyPagesMax: Int
         /// How long DescribeStream may be behind, for each shard's beginning and end on its own.
         var listingDelayMax: Int
+        /// How long a stream is ENABLING, without shards in sight, and DISABLING.
+        var transition = 0
     }
 
     /// The stream's name, its label last.
@@ -71,8 +73,15 @@ struct Stream: Sendable {
         }
     }
 
-    /// The service's word for whether the stream still grows.
-    var status: String { disabled == nil ? "ENABLED" : "DISABLED" }
+    /// The service's word for whether the stream grows at a moment.
+    func status(at moment: Moment) -> String {
+        if let disabled { return moment - disabled < pace.transition ? "DISABLING" : "DISABLED" }
+        return isEnabling(at: moment) ? "ENABLING" : "ENABLED"
+    }
+
+    private func isEnabling(at moment: Moment) -> Bool {
+        disabled == nil && moment - created < pace.transition
+    }
 
     /// The parts of the keys that have an open shard each.
     var partitions: [ClosedRange<UInt64>] { open.compactMap { shards[$0]?.hashes } }
@@ -258,6 +267,7 @@ struct Stream: Sendable {
     func listing(
         after id: String?, limit: Int, at moment: Moment
     ) -> (shards: [Shard], hasMore: Bool) {
+        guard !isEnabling(at: moment) else { return ([], false) }
         let first = id.map { Self.index(after: $0, in: shardIDs) } ?? 0
         let listed = shardIDs[first...].lazy.compactMap { shards[$0] }
             .filter { $0.listed <= moment }.prefix(limit + 1)
