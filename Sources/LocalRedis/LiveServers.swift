@@ -15,7 +15,10 @@ enum LiveServers {
         let left = processes.withLock { $0 }
         for (directory, process) in left {
             if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-            try? FileManager.default.removeItem(at: directory)
+            // Somebody else may be about to remove it as well, or still write to it.
+            for _ in 0..<10 where FileManager.default.fileExists(atPath: directory.path) {
+                try? FileManager.default.removeItem(at: directory)
+            }
         }
     }
 

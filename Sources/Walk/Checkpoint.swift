@@ -232,9 +232,19 @@ private struct CheckpointText: Codable {
 
 extension CheckpointText.Shard {
     init(_ shard: Checkpoint.Shard) {
-        position = shard.position.name
-        sequenceNumber = shard.position.sequenceNumber?.digits
-        if case .since(let time) = shard.position { timestamp = time }
+        switch shard.position {
+        case .trimHorizon: position = "TRIM_HORIZON"
+        case .start(let number):
+            position = "AT_SEQUENCE_NUMBER"
+            sequenceNumber = number.digits
+        case .since(let time):
+            position = "AT_TIMESTAMP"
+            timestamp = time
+        case .after(let number):
+            position = "AFTER_SEQUENCE_NUMBER"
+            sequenceNumber = number.digits
+        case .end: position = "SHARD_END"
+        }
         parent = shard.parent?.description
         recordTime = shard.recordTime
         finishedAt = shard.finishedAt

@@ -23,29 +23,4 @@ package enum Position: Hashable, Sendable {
         case .after, .end: true
         }
     }
-
-    /// The kind of position, in the words of the service's iterator types; SHARD_END as in the Kinesis Client Library.
-    package var name: String {
-        switch self {
-        case .trimHorizon: "TRIM_HORIZON"
-        case .start: "AT_SEQUENCE_NUMBER"
-        case .since: "AT_TIMESTAMP"
-        case .after: "AFTER_SEQUENCE_NUMBER"
-        case .end: "SHARD_END"
-        }
-    }
-
-    /// The sequence number that is part of the position, if one is.
-    package var sequenceNumber: SequenceNumber? {
-        switch self {
-        case .start(let number), .after(let number): number
-        case .trimHorizon, .since, .end: nil
-        }
-    }
-}
-
-extension Position: CustomStringConvertible {
-    package var description: String {
-        sequenceNumber.map { "\(name) \($0)" } ?? name
-    }
 }

@@ -92,6 +92,17 @@ final class ConfigReader {
         return standard
     }
 
+    /// True or false.
+    func flag(_ key: String) -> Bool {
+        switch take(key) {
+        case nil: return false
+        case .bool(let flag): return flag
+        case let other?:
+            wrong(key, "is \(other.kind): give true or false")
+            return false
+        }
+    }
+
     /// An object inside this one; an empty one when it is not given.
     func section<Value>(_ key: String, _ read: (ConfigReader) -> Value) -> Value {
         var values: [String: JSONValue] = [:]

@@ -27,6 +27,10 @@ struct Main: AsyncParsableCommand {
     static func main() async {
         // A peer that closes its end is an error of one write, never the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // A descriptor that was closed before the start would become a file or a socket, and get the log's lines.
+        for file in STDIN_FILENO...STDERR_FILENO where fcntl(file, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDWR)
+        }
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -22,6 +22,8 @@ struct Services: Sendable {
 
     /// How often `check` and `replay` ask a service that does not answer, before they give up.
     private static let attemptsMaximum = 4
+    /// How often `run` has to be denied a stream before it gives up: within a few seconds.
+    private static let denialsMaximum = 6
 
     /// Reads AWS's settings from the configuration, the environment and the profile files, and makes the clients.
     ///
@@ -114,6 +116,7 @@ struct Services: Sendable {
             generator: SeededGenerator(seed: random.next()))
         let clock = SystemClock()
         let failures = FailureLog(logger)
+        var denials = 0
         let remembered =
             progress.map { Follower.remembered(stream, region: region, in: $0) } ?? []
         while true {
@@ -127,10 +130,17 @@ struct Services: Sendable {
             if Task.isCancelled {
                 throw Stop(.interrupted, "\(stream.origin) was still looked for")
             }
-            let verdict = Verdict(on: failure)
-            let isPassing = verdict == .retry || verdict == .retryLater
-            guard isPassing, patiently || backoff.attempts + 1 < Self.attemptsMaximum
-            else { throw Self.stop(stream, failure) }
+            let mayPass: Bool
+            switch Verdict(on: failure) {
+            case .retry, .retryLater:
+                mayPass = patiently || backoff.attempts + 1 < Self.attemptsMaximum
+            case .retrySlowly:
+                // Credentials that were made or renewed a moment ago are not known everywhere yet.
+                denials += 1
+                mayPass = patiently && denials < Self.denialsMaximum
+            case .reopen, .trimmed, .gone, .block: mayPass = false
+            }
+            guard mayPass else { throw Self.stop(stream, failure) }
             failures.note(
                 "resolve", at: clock.uptime, "looking up a stream failed; trying again",
                 ["stream": "\(stream.origin)", "error": "\(failure)"])

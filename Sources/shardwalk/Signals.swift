@@ -2,51 +2,79 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// SIGTERM and SIGINT: the first one asks for an orderly end, a second one ends the process at once.
+/// SIGTERM, SIGINT and SIGHUP: the first one asks for an orderly end, a second one ends the process at once.
 ///
-/// Ending at once is safe: the checkpoint on disk is whole at every moment, and what came since is applied again.
-final class Signals {
-    private final class Count: Sendable {
-        private let received = Atomic(0)
-
-        /// Counts one more and returns how many there were before.
-        func next() -> Int { received.add(1, ordering: .relaxed).oldValue }
+/// Ending at once is safe: the checkpoint on disk is whole at every moment, and what came since is applied again. The
+/// handler itself only writes a byte to a pipe, which may be done at any moment; from the first value of this type on, no
+/// signal is lost.
+final class Signals: Sendable {
+    private struct State {
+        var stops: [Int: @Sendable () -> Void] = [:]
+        var count = 0
+        /// How many signals have come.
+        var received = 0
     }
 
-    private static let numbers = [SIGTERM, SIGINT]
-
-    /// Whether somebody ends the process already: a second one would end it in the middle of that.
-    private static let isEnding = Atomic(false)
-
-    /// The default action would end the process before a source sees the signal.
-    ///
-    /// Done once: Dispatch puts a handler of its own in the place of this, which a second time would remove.
-    private static let ignoreDefaults: Void = {
-        for number in numbers { signal(number, SIG_IGN) }
+    private static let state = Mutex(State())
+    /// The ends that are read from and written to.
+    private static let ends: (reading: Int32, writing: Int32) = {
+        var ends: [Int32] = [-1, -1]
+        _ = pipe(&ends)
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        return (ends[0], ends[1])
+    }()
+    private static let begin: Void = {
+        let (reading, writing) = ends
+        // Without a descriptor left, signals do what they do by default.
+        guard reading >= 0, writing >= 0 else { return }
+        DispatchQueue(label: "signals").async {
+            var number: UInt8 = 0
+            while read(reading, &number, 1) == 1 { take(Int32(number)) }
+        }
+        // The end of a terminal is one of the program, unless somebody asked for the opposite (nohup(1)).
+        for number in [SIGTERM, SIGINT, SIGHUP] where number != SIGHUP || !isIgnored(number) {
+            signal(number) { number in
+                let before = errno
+                var byte = UInt8(number)
+                _ = write(Signals.ends.writing, &byte, 1)
+                errno = before
+            }
+        }
     }()
 
-    private let sources: [any DispatchSourceSignal]
+    private let id: Int
 
-    /// Takes over the two signals; `stop` is called once, on a thread of Dispatch's.
+    /// Takes over the signals; `stop` is called once, at the first one or now if that has come already.
     init(stop: @escaping @Sendable () -> Void) {
-        let count = Count()
-        Self.ignoreDefaults
-        sources = Self.numbers.map { number in
-            let source = DispatchSource.makeSignalSource(
-                signal: number, queue: .global(qos: .userInitiated))
-            source.setEventHandler {
-                guard count.next() == 0 else {
-                    if Self.isEnding.exchange(true, ordering: .relaxed) { return }
-                    Terminal.error("second signal: ending at once; the checkpoint is as last saved")
-                    // Ends what was started (the demo's redis-server), but waits for nothing.
-                    quick_exit(128 + number)
-                }
-                stop()
-            }
-            source.activate()
-            return source
+        let (id, isLate) = Self.state.withLock { state in
+            state.count += 1
+            state.stops[state.count] = stop
+            return (state.count, state.received > 0)
         }
+        self.id = id
+        Self.begin
+        if isLate { stop() }
     }
 
-    deinit { for source in sources { source.cancel() } }
+    deinit { Self.state.withLock { [id] in $0.stops[id] = nil } }
+
+    private static func take(_ number: Int32) {
+        let (isFirst, stops) = state.withLock { state in
+            state.received += 1
+            return (state.received == 1, state.stops.values)
+        }
+        guard isFirst else {
+            Terminal.error("second signal: ending at once; the checkpoint is as last saved")
+            // Ends what was started (the demo's redis-server), but waits for nothing.
+            quick_exit(128 + number)
+        }
+        for stop in stops { stop() }
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        sigaction(number, nil, &action)
+        // Source: <bits/signum-generic.h>: SIG_IGN is the pointer 1.
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+    }
 }
