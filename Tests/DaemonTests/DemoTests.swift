@@ -37,7 +37,7 @@ import Testing
             default: demo.log.contains("shard closed")
             }
         }
-        demo.signal(moment.isMultiple(of: 2) ? SIGTERM : SIGINT)
+        demo.signal([SIGTERM, SIGINT, SIGHUP][moment % 3])
         #expect(try await demo.exitCode() == 75, "\(demo.log)\(demo.output)")
         #expect(demo.log.contains("the demo was stopped before its end"))
         #expect(try servers(in: place).isEmpty)

@@ -98,7 +98,7 @@ final class ShardwalkProcess: Sendable {
     /// Starts the process with no signal blocked.
     ///
     /// The threads of the concurrency pool block all signals, and a child inherits that.
-    private static func run(_ process: Process) throws {
+    static func run(_ process: Process) throws {
         var none = sigset_t()
         var before = sigset_t()
         sigemptyset(&none)

@@ -7,7 +7,7 @@ import Walk
 
 // How the program ends when it is told to. What is applied at that moment is what the checkpoint says: see LambdaTests.
 @Suite(.serialized) struct SignalTests {
-    @Test(arguments: [SIGTERM, SIGINT])
+    @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
     func `a signal while Redis is down ends it with 0`(signal: Int32) async throws {
         try await withStage { stage, _ in
             let table = try await stage.table()
@@ -75,24 +75,57 @@ import Walk
         }
     }
 
-    @Test func `a closed output ends nothing`() async throws {
+    /// What a shell does before it becomes the daemon.
+    @Test(arguments: [
+        ">&- 2>&- <&-", "2>&-", ">/dev/full 2>/dev/full",
+    ])
+    func `an output that can't be written to ends nothing and harms nothing`(
+        redirection: String
+    ) async throws {
         try await withStage { stage, _ in
             let table = try await stage.table()
             try await table.create()
             try await table.put(0..<10)
             try stage.configure()
-            // A shell closes the descriptors before it becomes the daemon.
-            let shell = Process()
-            shell.executableURL = URL(filePath: "/bin/sh")
-            shell.arguments = [
-                "-c", #"exec "$0" "$@" >&- 2>&- <&-"#, ShardwalkProcess.binary.path, "replay",
-                "--config", stage.configPath,
-            ]
-            shell.environment = stage.environment
-            try shell.run()
-            try await wait { !shell.isRunning }
-            #expect(shell.terminationStatus == 0)
+            let code = try await shell(
+                #"exec "$0" "$@" \#(redirection)"#, ["replay", "--config", stage.configPath], stage)
+            #expect(code == 0)
             #expect(try await stage.cache.items() == table.items())
+            #expect(
+                try Data(contentsOf: URL(filePath: "\(stage.checkpointFolder)/test.lock")).isEmpty)
         }
+    }
+
+    @Test func `the end of the terminal is ignored for who has asked for that`() async throws {
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try stage.configure()
+            let script = #"trap '' HUP; "$0" "$@" & kill -HUP $!; echo $! >pid; wait $!"#
+            async let code = shell(script, ["run", "--config", stage.configPath], stage)
+            try await table.put(0..<10)
+            try await stage.waitForCache(try await table.items())
+            let pid = try String(contentsOfFile: stage.folder.path("pid"), encoding: .utf8)
+            let id = try #require(Int32(pid.trimmingCharacters(in: .newlines)))
+            kill(id, SIGHUP)
+            try await table.put(10..<20)
+            try await stage.waitForCache(try await table.items())
+            kill(id, SIGTERM)
+            #expect(try await code == 0)
+        }
+    }
+
+    /// Runs a script with the binary and its arguments, in the stage's folder.
+    private func shell(
+        _ script: String, _ arguments: [String], _ stage: Stage
+    ) async throws -> Int32 {
+        let shell = Process()
+        shell.executableURL = URL(filePath: "/bin/sh")
+        shell.arguments = ["-c", script, ShardwalkProcess.binary.path] + arguments
+        shell.environment = stage.environment
+        shell.currentDirectoryURL = URL(filePath: stage.folder.path)
+        try ShardwalkProcess.run(shell)
+        try await wait { !shell.isRunning }
+        return shell.terminationStatus
     }
 }

@@ -115,8 +115,11 @@ final class Stage: Sendable {
     }
 
     /// A table of the stream service, through the daemon's own client.
-    func table(_ name: String = "items") async throws -> TestTable {
+    func table(
+        _ name: String = "items", environment changes: [String: String] = [:]
+    ) async throws -> TestTable {
         try configure()
+        let environment = environment.merging(changes) { $1 }
         let config = try Config.load(configPath, environment: environment)
         let services = try await Services(
             config, environment: environment,
