@@ -6,7 +6,7 @@ package enum FileStep: String, CaseIterable, Sendable {
     case openDirectory, syncDirectory
 
     /// What could not be done.
-    var words: String {
+    package var words: String {
         switch self {
         case .createDirectory: "can't make the directory"
         case .openLock: "can't open the lock"

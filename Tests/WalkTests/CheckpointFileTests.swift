@@ -87,7 +87,7 @@ import Walk
             try await open(FaultyFiles(.fails(step, errno))).save { Self.new }
         }
         #expect(error?.kind == .storage)
-        #expect(error?.description.contains(step.rawValue) == true)
+        #expect(error?.description.contains(step.words) == true)
         // After the rename the new one is in its place already.
         let isRenamed = [.openDirectory, .syncDirectory].contains(step)
         #expect(try found() == (isRenamed ? Self.new : Self.old))
