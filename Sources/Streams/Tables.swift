@@ -11,6 +11,13 @@ package struct Tables: Sendable {
         package let viewType: StreamViewType?
         /// The names of the table's key attributes, partition key first.
         package let keyAttributes: [String]
+
+        /// A stream with what is known of it before it is read.
+        package init(arn: StreamARN, viewType: StreamViewType?, keyAttributes: [String]) {
+            self.arn = arn
+            self.viewType = viewType
+            self.keyAttributes = keyAttributes
+        }
     }
 
     private static let operation = "DescribeTable"

@@ -22,8 +22,6 @@ package final class Progress: Sendable {
         package var records = 0
         /// Keys that were written or removed.
         package var changes = 0
-        /// GetRecords calls that were answered: the ones that cost money.
-        package var pages = 0
     }
 
     private struct State {
@@ -128,9 +126,6 @@ package final class Progress: Sendable {
             return stream.tree.isClosed(shard)
         }
     }
-
-    /// Notes that a page was asked for and came.
-    package func countPage() { state.withLock { $0.counts.pages += 1 } }
 
     /// Notes that something was tried, with success or without: the walk is alive.
     package func noteActivity() { state.withLock { $0.activity += 1 } }

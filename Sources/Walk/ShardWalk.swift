@@ -215,7 +215,6 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 else { break }
                 let page = try await parts.source.page(at: here)
                 reservation.settle(at: page.bytes.count)
-                parts.progress.countPage()
                 return .page(Held(page: page, reservation: reservation, isReopened: isReopened))
             } catch {
                 if Task.isCancelled { break }

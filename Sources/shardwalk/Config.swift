@@ -191,11 +191,7 @@ extension Config {
     private static func name(_ reader: ConfigReader) -> String {
         guard let name = reader.string("name") else { return "shardwalk" }
         // The name becomes part of a path and of a client name: it can't lead anywhere else.
-        let isPlain = name.utf8.allSatisfy {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                || [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")].contains($0)
-        }
+        let isPlain = name.utf8.allSatisfy { $0.isLetterOrDigit || "-_.".utf8.contains($0) }
         if !isPlain || name.hasPrefix(".") || !(1...64).contains(name.utf8.count) {
             reader.wrong(
                 "name",
@@ -360,7 +356,8 @@ extension Config.AWS {
 }
 
 extension UInt8 {
-    fileprivate var isLetterOrDigit: Bool {
+    /// Whether the byte is an ASCII letter or digit.
+    var isLetterOrDigit: Bool {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
             || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self)
     }

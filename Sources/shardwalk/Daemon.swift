@@ -4,7 +4,6 @@ import Logging
 import Records
 import Redis
 import Streams
-import Synchronization
 import Walk
 
 /// The daemon in one piece: configuration in; source, sink and checkpoint wired together, and walked.

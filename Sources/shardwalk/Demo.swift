@@ -5,7 +5,6 @@ import LocalRedis
 import LocalStreams
 import Logging
 import Redis
-import Synchronization
 import Walk
 
 /// `shardwalk demo`: the real walk between an emulator of DynamoDB and a redis-server of its own.

@@ -37,10 +37,7 @@ enum Placeholders {
 
     private static func percentEncoded(_ text: String) -> String {
         text.utf8.map { byte in
-            let isPlain =
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-            if isPlain { return String(UnicodeScalar(byte)) }
+            if byte.isLetterOrDigit { return String(UnicodeScalar(byte)) }
             return (byte < 16 ? "%0" : "%") + String(byte, radix: 16)
         }.joined()
     }

@@ -150,39 +150,32 @@ struct Services: Sendable {
 
     // MARK: Streams
 
-    /// What is known of a stream before it is read.
-    private struct Found {
-        let arn: StreamARN
-        let viewType: StreamViewType?
-        let keyAttributes: [String]
-    }
-
     private func find(
         _ stream: Config.Stream, _ remembered: [StreamARN]
-    ) async throws(SourceError) -> Found {
+    ) async throws(SourceError) -> Tables.Stream {
         switch stream.origin {
         case .table(let name):
             do throws(SourceError) {
-                let found = try await Tables(tableClient).stream(of: name)
-                return Found(
-                    arn: found.arn, viewType: found.viewType, keyAttributes: found.keyAttributes)
+                return try await Tables(tableClient).stream(of: name)
             } catch {
                 // Switched off for now: what is left of the last stream is read, and the next one waited for.
                 guard error.kind == .notFound, let last = remembered.last else { throw error }
                 guard stream.key != nil else { return try await find(last) }
-                return Found(arn: last, viewType: nil, keyAttributes: [])
+                return Tables.Stream(arn: last, viewType: nil, keyAttributes: [])
             }
         case .arn(let arn): return try await find(arn)
         }
     }
 
-    private func find(_ arn: StreamARN) async throws(SourceError) -> Found {
+    private func find(_ arn: StreamARN) async throws(SourceError) -> Tables.Stream {
         let description = try await source.describe(arn, .all(after: nil))
-        return Found(
+        return Tables.Stream(
             arn: arn, viewType: description.viewType, keyAttributes: description.keyAttributes)
     }
 
-    private func target(_ stream: Config.Stream, _ found: Found) throws(SourceError) -> Target {
+    private func target(_ stream: Config.Stream, _ found: Tables.Stream) throws(SourceError)
+        -> Target
+    {
         func invalid(_ message: String) -> SourceError {
             SourceError(.invalid, operation: "its records", message: message)
         }
