@@ -69,11 +69,22 @@ let package = Package(
         .target(
             name: "TestBed",
             path: "Tests/TestBed", exclude: ["Python"], swiftSettings: house),
+        // The walk in a world that is made up from a seed; and the command that runs many such worlds.
+        .target(
+            name: "Simulation", dependencies: ["Walk", "Records", logging],
+            path: "Tests/Simulation", swiftSettings: house),
+        .executableTarget(
+            name: "simulate",
+            dependencies: [
+                "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Simulate", swiftSettings: house),
         .testTarget(
             name: "RecordsTests", dependencies: ["Records", "TestBed"], exclude: ["JavaScript"],
             swiftSettings: house),
         .testTarget(
-            name: "WalkTests", dependencies: ["Walk", "Records", "TestBed", logging],
+            name: "WalkTests", dependencies: ["Walk", "Records", "Simulation", "TestBed", logging],
             exclude: ["Golden"], swiftSettings: house),
         .testTarget(
             name: "AWSTests", dependencies: ["AWS", "TestBed", logging], exclude: ["Python"],

@@ -82,7 +82,8 @@ package final class CheckpointFile<Files: FileSystem>: CheckpointStore {
         self.lock = lock
     }
 
-    deinit { _ = Glibc.close(lock) }
+    // The lock ends with the descriptor; nothing is left to be done if closing it fails.
+    deinit { try? files.close(lock, path: "\(directory)/\(name).lock") }
 
     /// Reads the checkpoint; nil when there is none yet.
     package func load() throws(CheckpointError) -> Checkpoint? {
@@ -122,7 +123,8 @@ package final class CheckpointFile<Files: FileSystem>: CheckpointStore {
         try result.get()
     }
 
-    private func saveNow(_ checkpoint: Checkpoint) throws(CheckpointError) {
+    /// Replaces what was remembered, on the calling thread, which waits for the disk; see ``save(_:)``.
+    package func saveNow(_ checkpoint: Checkpoint) throws(CheckpointError) {
         let path = Self.path(directory: directory, name: name)
         let temporary = path + ".new"
         do throws(FileError) {

@@ -47,7 +47,9 @@ package struct DiscoveryPlan: Sendable {
     private static let missesMaximum = 10
     /// How many listings have to show no child, over what time, to say that a shard most likely has none.
     private static let listingsMinimum = 2
-    private static let lookingMinimum = Duration.seconds(10)
+    package static let lookingMinimum = Duration.seconds(10)
+    /// The same where nobody looks again, because the stream is taken for read to its end.
+    package static let lookingMinimumAtEnd = Duration.seconds(30)
     /// How long after a shard's end listings are urgent because no child has shown up.
     private static let searchTimeMaximum = Duration.seconds(300)
     /// A listing of more pages (of 100 shards) than this is taken for one that never ends.
@@ -118,16 +120,19 @@ package struct DiscoveryPlan: Sendable {
     /// The shards that have ended and have no known child, as long as that is new.
     package var openEnds: [ShardID] { Array(ends.keys) }
 
-    /// Whether it is too early to say of some shard that it has no child.
+    /// Whether it is too early to say of some shard that it has no child and will have none.
     package func isLookingForChildren(at now: Duration) -> Bool {
-        ends.keys.contains { isLookingForChildren(of: $0, at: now) }
+        ends.keys.contains {
+            isLookingForChildren(of: $0, for: Self.lookingMinimumAtEnd, at: now)
+        }
     }
 
-    /// Whether it is too early to say that a shard has no child.
-    package func isLookingForChildren(of id: ShardID, at now: Duration) -> Bool {
-        ends[id].map { end in
-            end.listings < Self.listingsMinimum || now - end.at < Self.lookingMinimum
-        } ?? false
+    /// Whether it is too early to say that a shard has no child, after `minimum` at the least.
+    package func isLookingForChildren(
+        of id: ShardID, for minimum: Duration = lookingMinimum, at now: Duration
+    ) -> Bool {
+        ends[id].map { end in end.listings < Self.listingsMinimum || now - end.at < minimum }
+            ?? false
     }
 
     /// Asks for listings soon, for as long as somebody waits for one.

@@ -188,7 +188,9 @@ package struct ShardTree: Sendable {
         for id in orphans.sorted() {
             guard isTrimmed(parentOf: id, time: time) else { continue }
             open(id)
-            if id.creationTime != nil, isWanted(beforeChild: id) { bereft.append(id) }
+            // Of a name without a time, only what was found later is known to be younger than the beginning.
+            let isYounger = if case .start = nodes[id]?.memory.position { true } else { false }
+            if id.creationTime != nil || isYounger, isWanted(beforeChild: id) { bereft.append(id) }
         }
         return bereft
     }
@@ -387,7 +389,7 @@ package struct ShardTree: Sendable {
         // We should have come to it in time: if its start is trimmed, something is lost.
         let isOurs = shard.lineageParent.map { nodes[$0] != nil } ?? false
         let isYoung = shard.id.creationTime.map { time - $0 < Self.retention - Self.margin }
-        guard let start = shard.start, isOurs || isYoung ?? false else { return .trimHorizon }
+        guard let start = shard.start, isOurs || isYoung ?? true else { return .trimHorizon }
         return .start(start)
     }
 

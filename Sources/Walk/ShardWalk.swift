@@ -88,7 +88,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     /// The walk goes on after `start`, which is how far the shard has been applied. With `atLatest` the first
     /// iterator begins at LATEST, and `start` holds the time of that moment.
     package func run(from start: Position, atLatest: Bool) async -> Outcome {
-        if !atLatest { noteWhatIsTooOld(start) }
+        if !atLatest { noteWhatIsTooOld(start, refusesStart: false) }
         var position = start
         var isFromLatest = atLatest
         var emptyPages = 0
@@ -242,6 +242,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                     guard case .at = opening else { return .refused("\(error)") }
                     opening = .trimHorizon
                     refusals = 0
+                    noteWhatIsTooOld(received, refusesStart: true)
                 }
                 if iterator == nil {
                     // What came since the first attempt would be skipped by a second one at LATEST.
@@ -270,10 +271,20 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     }
 
     /// Notes a loss that no answer will tell of: at the horizon, what is trimmed is passed over in silence.
-    private func noteWhatIsTooOld(_ start: Position) {
-        guard case .since(let time) = start, parts.clock.time - time > ShardTree.retention else {
-            return
+    private func noteWhatIsTooOld(_ start: Position, refusesStart: Bool) {
+        let time: Double
+        switch start {
+        case .since(let begun): time = begun
+        case .trimHorizon:
+            // What the stream kept when it was begun was wanted.
+            time = parts.progress.visit(stream) { $0.tree.beginning.time }
+        case .start:
+            // The service tells what it has trimmed, unless it doesn't take a shard's start for a position.
+            guard refusesStart, let created = shard.id.creationTime else { return }
+            time = created
+        case .after, .end: return
         }
+        guard parts.clock.time - time > ShardTree.retention else { return }
         addGap("the shard was not read for more than 24 hours; what is trimmed by now is lost")
     }
 

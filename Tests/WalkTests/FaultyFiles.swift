@@ -20,6 +20,7 @@ final class FaultyFiles: FileSystem {
 
     private struct State {
         var hasStopped = false
+        var lock: Int32?
         var unsynced: String?
         var renamed: (target: String, before: Data?)?
     }
@@ -40,7 +41,11 @@ final class FaultyFiles: FileSystem {
     }
 
     func lock(_ path: String) throws(FileError) -> Int32? {
-        try perform([.openLock, .lock], path) { () throws(FileError) in try files.lock(path) }
+        try perform([.openLock, .lock], path) { () throws(FileError) in
+            let lock = try files.lock(path)
+            state.withLock { $0.lock = lock }
+            return lock
+        }
     }
 
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]? {
@@ -74,6 +79,8 @@ final class FaultyFiles: FileSystem {
     }
 
     func close(_ file: Int32, path: String) throws(FileError) {
+        // A lock ends with its process in any case.
+        if state.withLock({ $0.lock == file }) { return try files.close(file, path: path) }
         try perform([.close], path) { () throws(FileError) in
             try files.close(file, path: path)
         }

@@ -11,22 +11,22 @@ import Walk
 /// 4. A saved position never goes past what the cache has acknowledged, and never back.
 /// 5. At the end the cache is the table.
 ///
-/// Elsewhere, where they happen: one reader per shard and the pace of DescribeStream (``SimulatedStream``), bytes held,
-/// standstills, spinning, and being caught up in bounded time after the last trouble (``Simulator``).
+/// Elsewhere, where they happen: what has to hold for calls (``CallInvariants``); that what was saved outlives the power
+/// (``SimulatedDisk``); bytes held, standstills, spinning, and being caught up in bounded time after the last trouble
+/// (``Simulator``).
 struct Invariants {
     private let world: World.State
-    private let beginning: Checkpoint.Beginning?
+    private let hasBegun: Bool
     /// The service's time, in seconds since 1970.
     private let time: Double
     private let scenario: Scenario
 
     /// Looks at the world at a time; nothing is promised before the stream has begun.
     init(
-        _ world: World.State, _ beginning: Checkpoint.Beginning?, time: Double,
-        _ scenario: Scenario
+        _ world: World.State, hasBegun: Bool, time: Double, _ scenario: Scenario
     ) {
         self.world = world
-        self.beginning = beginning
+        self.hasBegun = hasBegun
         self.time = time
         self.scenario = scenario
     }
@@ -36,7 +36,7 @@ struct Invariants {
     // MARK: What is promised
 
     /// When the stream was begun, by the service's clock.
-    private var begunAt: Double { beginning.map { $0.time - scenario.skew } ?? .infinity }
+    private var begunAt: Double { hasBegun ? world.begunAt : .infinity }
 
     /// The entries of a shard that have to be applied.
     private func promised(_ shard: StreamModel.ModelShard) -> ArraySlice<StreamModel.Entry> {
@@ -79,7 +79,7 @@ struct Invariants {
     /// What is wrong with the positions of a checkpoint that takes the place of the one on disk.
     func problems(inSaving saved: Checkpoint.Stream?) -> [String] {
         var problems: [String] = []
-        let before = world.disk?.streams[Simulator.stream]
+        let before = world.saved.content?.streams[Simulator.stream]
         guard let stream = saved else {
             return before == nil ? [] : ["the stream is forgotten"]
         }

@@ -1,10 +1,10 @@
-import Records
+package import Records
 import Synchronization
-import Walk
+package import Walk
 
 /// The stream's service as one process of the daemon sees it: slow, forgetful and full of excuses, within what the real
 /// one does.
-final class SimulatedStream: Source {
+package final class SimulatedStream: Source {
     private struct Cursor {
         let shard: ShardID
         /// The place in the shard's entries where it goes on.
@@ -18,8 +18,7 @@ final class SimulatedStream: Source {
         var cursors: [String: Cursor] = [:]
         /// How often something was refused without a reason since it was last read or listed.
         var refusals: [String: Int] = [:]
-        var reading: Set<ShardID> = []
-        var lastDescribed: Duration?
+        var calls = CallInvariants()
     }
 
     /// How long an iterator lives.
@@ -29,6 +28,7 @@ final class SimulatedStream: Source {
     private let process: SimulatedProcess
     private let state = Mutex(State())
 
+    /// The stream for a process.
     init(_ world: World, for process: SimulatedProcess) {
         self.world = world
         self.process = process
@@ -39,11 +39,11 @@ final class SimulatedStream: Source {
 
     // MARK: The three calls
 
-    func describe(
+    package func describe(
         _ stream: StreamARN, _ selection: ShardSelection
     ) async throws(SourceError) -> StreamDescription {
-        checkPace()
-        return try await perform("DescribeStream", on: "stream") { () throws(SourceError) in
+        check { $0.describes(at: $1) }
+        return try await perform("DescribeStream", on: nil) { () throws(SourceError) in
             let lag = scenario.listingLag == 0 ? 0 : world.random(0...scenario.listingLag)
             let time = max(now - lag, SimulatedClock.origin)
             let (status, shards) = world.access { world in
@@ -64,19 +64,24 @@ final class SimulatedStream: Source {
                     status == .enabling
                     ? [] : shards.filter { shard in cursor.map { $0 < shard.id } ?? true }
                 let page = rest.prefix(scenario.listingPage)
+                let isConfused = isStormy && world.happens(scenario.repeatedCursors)
                 return StreamDescription(
                     status: status, shards: Array(page),
-                    lastEvaluated: page.count < rest.count ? page.last?.id : nil)
+                    lastEvaluated: isConfused
+                        ? shards.first?.id : page.count < rest.count ? page.last?.id : nil)
             }
         }
     }
 
-    func shardIterator(
+    package func shardIterator(
         _ stream: StreamARN, _ shard: ShardID, _ start: IteratorStart
     ) async throws(SourceError) -> ShardIterator {
         world.note("iterator of \(shard) at \(start)")
-        let (iterator, openedAt) = try await perform("GetShardIterator", on: "\(shard)") {
+        check { $0.opens(shard, at: $1) }
+        if start == .latest { checkLatest(shard) }
+        let (iterator, openedAt) = try await perform("GetShardIterator", on: shard) {
             () throws(SourceError) in
+            if case .at = start, scenario.refusesStart { throw error(.invalid, "GetShardIterator") }
             let known = world.access { $0.model.shards[shard] }
             guard let known, !known.isGone(at: now) else {
                 throw error(.notFound, "GetShardIterator")
@@ -96,27 +101,38 @@ final class SimulatedStream: Source {
             guard place >= trimmed else { throw error(.trimmed, "GetShardIterator") }
             return (issue(shard, place), now)
         }
+        state.withLock { $0.calls.opened(shard) }
         // What counts is the first answer that arrives.
         if start == .latest { world.access { $0.latestAt[shard] = $0.latestAt[shard] ?? openedAt } }
         return iterator
     }
 
-    func page(at iterator: ShardIterator) async throws(SourceError) -> Page {
+    package func page(at iterator: ShardIterator) async throws(SourceError) -> Page {
         guard let cursor = state.withLock({ $0.cursors[iterator.text] }) else {
             world.violate("an iterator that was never issued is used")
             throw error(.invalid, "GetRecords")
         }
-        let isAlone = state.withLock { $0.reading.insert(cursor.shard).inserted }
-        if !isAlone { world.violate("\(cursor.shard) has two readers") }
-        defer { _ = state.withLock { $0.reading.remove(cursor.shard) } }
-        return try await perform("GetRecords", on: "\(cursor.shard)") { () throws(SourceError) in
+        let shard = cursor.shard
+        let acknowledged = world.access { $0.cache.acknowledged }
+        check { $0.reads(shard, at: $1, acknowledged: acknowledged) }
+        checkBytes(acknowledged)
+        defer { state.withLock { $0.calls.read(shard) } }
+        let (page, last) = try await perform("GetRecords", on: shard) { () throws(SourceError) in
             try read(cursor)
         }
+        state.withLock { state in
+            state.calls.got(
+                shard, last, wanted: scenario.start == .trimHorizon, bytes: page.bytes.count,
+                isLast: page.next == nil, at: world.clock.uptime)
+        }
+        return page
     }
 
     // MARK: Answers
 
-    private func read(_ cursor: Cursor) throws(SourceError) -> Page {
+    private func read(
+        _ cursor: Cursor
+    ) throws(SourceError) -> (page: Page, last: StreamModel.Entry?) {
         guard world.clock.uptime - cursor.issuedAt <= Self.lifetime else {
             throw error(.expiredIterator, "GetRecords")
         }
@@ -134,7 +150,7 @@ final class SimulatedStream: Source {
             isOver
             ? nil : issue(cursor.shard, place, emptyPages: isPause ? cursor.emptyPages - 1 : nil)
         world.note("page of \(cursor.shard) from \(cursor.place): \(entries.count), end \(isOver)")
-        return decode(entries, next)
+        return (decode(entries, next), entries.last)
     }
 
     private func issue(_ shard: ShardID, _ place: Int, emptyPages: Int? = nil) -> ShardIterator {
@@ -173,21 +189,34 @@ final class SimulatedStream: Source {
 
     // MARK: Troubles
 
-    /// Answers after a while; in a storm fails before or after the effect.
+    /// Answers after a while; in a storm fails before or after the effect. A call without a shard is about the stream.
     private func perform<Answer: Sendable>(
-        _ operation: String, on thing: String, _ effect: () throws(SourceError) -> Answer
+        _ operation: String, on shard: ShardID?, _ effect: () throws(SourceError) -> Answer
     ) async throws(SourceError) -> Answer {
-        await world.clock.sleep(for: world.latency())
-        guard process.isAlive, !Task.isCancelled else { throw error(.cancelled, operation) }
-        let fault = fault(operation, on: thing)
-        let isBefore = world.happens(0.5)
-        if let fault, isBefore { throw fault }
-        let answer = try effect()
-        await world.clock.sleep(for: world.latency())
-        guard process.isAlive, !Task.isCancelled else { throw error(.cancelled, operation) }
-        if let fault { throw fault }
-        if operation != "GetShardIterator" { state.withLock { $0.refusals[thing] = 0 } }
-        return answer
+        do throws(SourceError) {
+            let thing = shard?.description ?? "stream"
+            await world.clock.sleep(for: world.latency())
+            guard process.life.isOn, !Task.isCancelled else { throw error(.cancelled, operation) }
+            let fault = fault(operation, on: thing)
+            let isBefore = world.happens(0.5)
+            if let fault, isBefore { throw fault }
+            let answer = try effect()
+            await world.clock.sleep(for: world.latency())
+            guard process.life.isOn, !Task.isCancelled else { throw error(.cancelled, operation) }
+            if let fault { throw fault }
+            if operation != "GetShardIterator" { state.withLock { $0.refusals[thing] = 0 } }
+            return answer
+        } catch {
+            let now = world.clock.uptime
+            state.withLock { state in
+                if let shard {
+                    state.calls.failed(shard, error.kind, at: now)
+                } else {
+                    state.calls.describeFailed(error.kind, at: now)
+                }
+            }
+            throw error
+        }
     }
 
     private func fault(_ operation: String, on thing: String) -> SourceError? {
@@ -211,14 +240,38 @@ final class SimulatedStream: Source {
         return SourceError(kind, operation: operation, message: "simulated")
     }
 
-    private func checkPace() {
+    private var isStormy: Bool { world.clock.uptime < scenario.calm }
+
+    // MARK: Invariants
+
+    /// Checks a call that begins now, unless nobody waits for its answer.
+    private func check(_ rule: (inout CallInvariants, Duration) -> String?) {
         let now = world.clock.uptime
-        let last = state.withLock { state in
-            defer { state.lastDescribed = now }
-            return state.lastDescribed
+        let problem = state.withLock { rule(&$0.calls, now) }
+        guard process.life.isOn, !Task.isCancelled, let problem else { return }
+        world.violate(problem)
+    }
+
+    private func checkLatest(_ shard: ShardID) {
+        let problem = world.access { world -> String? in
+            guard world.latestAsked.insert(shard).inserted else {
+                return "\(shard) is opened at LATEST twice"
+            }
+            let createdAt = world.model.shards[shard]?.createdAt ?? 0
+            return world.begunAt < createdAt ? "\(shard) is new and opened at LATEST" : nil
         }
-        guard process.isAlive, let last, now - last < Simulator.describeInterval else { return }
-        if !Task.isCancelled { world.violate("DescribeStream is called too often") }
+        if let problem { world.violate(problem) }
+    }
+
+    /// Every page that was read and is not applied has its bytes set aside.
+    private func checkBytes(_ acknowledged: [String: Int]) {
+        // Pages that are let go without being applied are none that wait.
+        guard scenario.start == .trimHorizon, scenario.refusedKeys == nil,
+            process.goal == .follow, process.life.isOn, !Task.isCancelled
+        else { return }
+        let bytes = state.withLock { $0.calls.unapplied(acknowledged: acknowledged) }
+        guard bytes > process.memory.held else { return }
+        world.violate("\(bytes) bytes wait to be applied, \(process.memory.held) are set aside")
     }
 }
 

@@ -29,8 +29,8 @@ struct StreamModel: Sendable {
         let start: SequenceNumber
         let createdAt: Double
         let slots: [Int]
-        /// How long after its creation the shard is listed, in seconds.
-        let shyness: Double
+        /// When the shard is listed at first, in seconds since 1970.
+        let listedAt: Double
         /// How long records are kept beyond the retention, in seconds.
         let laziness: Double
         /// Whether the last page carries records, or an empty one follows it.
@@ -51,7 +51,7 @@ struct StreamModel: Sendable {
 
         /// Whether DescribeStream lists the shard, which it does for longer than it can be read.
         func isListed(at time: Double) -> Bool {
-            createdAt + shyness <= time && closedAt >= time - ShardTree.retention - 2 * laziness
+            listedAt <= time && closedAt >= time - ShardTree.retention - 2 * laziness
         }
 
         /// The shard as a listing shows it that is as old as `time`.
@@ -78,12 +78,17 @@ struct StreamModel: Sendable {
     private var counter = 99_900
     private var generator: SeededGenerator
 
+    /// How long a child may be in sight before its parent is, in seconds.
+    private static let precedence = 6.0
+
     private let shynessMaximum: Double
+    private let hasTimelessNames: Bool
 
     /// A stream that is being switched on; its shards are listed within `shynessMaximum` seconds.
-    init(seed: UInt64, shynessMaximum: Double) {
+    init(seed: UInt64, shynessMaximum: Double, hasTimelessNames: Bool) {
         generator = SeededGenerator(seed: seed)
         self.shynessMaximum = shynessMaximum
+        self.hasTimelessNames = hasTimelessNames
     }
 
     /// The shards that take records, in the order of their names.
@@ -142,19 +147,26 @@ struct StreamModel: Sendable {
     mutating func endDisabling() { status = .disabled }
 
     private mutating func close(_ id: ShardID, at time: Double) {
-        let end = shards[id]?.entries.last?.number ?? nextNumber()
+        // It is the last record's number or one after it, as both are seen on AWS.
+        let last = Bool.random(using: &generator) ? shards[id]?.entries.last?.number : nil
+        let end = last ?? nextNumber()
         shards[id]?.end = end
         shards[id]?.closedAt = time
     }
 
     private mutating func add(parent: ShardID?, slots: [Int], at time: Double) {
-        let milliseconds = String(Int(time * 1_000))
-        let padded = String(repeating: "0", count: 20 - milliseconds.utf8.count) + milliseconds
+        let digits = hasTimelessNames ? String(ids.count) : String(Int(time * 1_000))
+        let width = hasTimelessNames ? 12 : 20
+        let padded = String(repeating: "0", count: width - digits.utf8.count) + digits
         let mark = String(Int.random(in: 0x1000_0000...0x7FFF_FFFF, using: &generator), radix: 16)
         let id = ShardID("shardId-\(padded)-\(mark)")
+        // A child may come into sight before its parent, but not by much.
+        let shyness = parent == nil ? 0 : Double.random(in: 0...shynessMaximum, using: &generator)
+        let earliest = parent.flatMap { shards[$0]?.listedAt }.map { $0 - Self.precedence }
+        let listedAt = max(time + shyness, earliest ?? time)
         shards[id] = ModelShard(
             id: id, parent: parent, start: nextNumber(), createdAt: time, slots: slots,
-            shyness: parent == nil ? 0 : Double.random(in: 0...shynessMaximum, using: &generator),
+            listedAt: listedAt,
             laziness: Double.random(in: 0...7_200, using: &generator),
             endsWithRecords: Bool.random(using: &generator))
         ids.append(id)

@@ -1,21 +1,21 @@
-import Records
-import Walk
+package import Records
+package import Walk
 
 /// The cache as one process of the daemon sees it: it fails before or after it has done what it was told.
-struct SimulatedCache: Sink {
+package struct SimulatedCache: Sink {
     let world: World
     let process: SimulatedProcess
 
-    func apply(_ changes: ChangeSet) async throws(SinkError) {
+    package func apply(_ changes: ChangeSet) async throws(SinkError) {
         // A write that is under way is finished, whoever is cancelled.
-        await process.pause(in: world)
-        guard process.isAlive else { throw SinkError(.unavailable, "the process has ended") }
+        await process.life.pause(in: world)
+        guard process.life.isOn else { throw SinkError(.unavailable, "the process has ended") }
         let fault = refusal(of: changes) ?? fault
         let isBefore = world.happens(0.5)
         if let fault, isBefore { throw fault }
         let written = write(changes)
-        await process.pause(in: world)
-        guard process.isAlive else { throw SinkError(.unavailable, "the process has ended") }
+        await process.life.pause(in: world)
+        guard process.life.isOn else { throw SinkError(.unavailable, "the process has ended") }
         if let fault { throw fault }
         world.access { world in
             for (key, version) in written {
@@ -49,15 +49,16 @@ struct SimulatedCache: Sink {
             let key = String(decoding: key, as: UTF8.self)
             let value = value.map { String(decoding: $0, as: UTF8.self) }
             world.note("cache: \(key) = \(value ?? "nothing")")
-            let beginning = process.beginning
+            let hasBegun = process.hasBegun
             let time = world.clock.serviceTime
             let problem = world.access { world -> String? in
+                world.cache.replaced.append((time, key, world.cache.values[key]))
                 world.cache.values[key] = value
                 guard let version = world.model.version(of: key, value: value) else {
                     return "\(key) is written with what no record holds"
                 }
                 written.append((key, version))
-                let check = Invariants(world, beginning, time: time, scenario)
+                let check = Invariants(world, hasBegun: hasBegun, time: time, scenario)
                 defer { world.cache.written[key] = version }
                 return check.problem(inWriting: key, version)
             }
@@ -67,36 +68,4 @@ struct SimulatedCache: Sink {
     }
 
     private var scenario: Scenario { world.scenario }
-}
-
-/// The disk as one process of the daemon sees it.
-struct SimulatedDisk: CheckpointStore {
-    let world: World
-    let process: SimulatedProcess
-
-    func save(
-        _ current: @escaping @Sendable () -> Checkpoint
-    ) async throws(CheckpointError) {
-        await process.pause(in: world)
-        let isCalm = world.clock.uptime >= world.scenario.calm
-        let fails = !isCalm && world.happens(0.1)
-        let isBefore = world.happens(0.5)
-        guard process.isAlive, !(fails && isBefore) else { throw failure }
-        let checkpoint = current()
-        world.note("saved")
-        let time = world.clock.serviceTime
-        let problems = world.access { state in
-            let stream = checkpoint.streams[Simulator.stream]
-            let check = Invariants(state, stream?.beginning, time: time, world.scenario)
-            defer { state.disk = checkpoint }
-            return check.problems(inSaving: stream)
-        }
-        for problem in problems { world.violate(problem) }
-        await process.pause(in: world)
-        guard process.isAlive, !fails else { throw failure }
-    }
-
-    private var failure: CheckpointError {
-        CheckpointError(kind: .storage, description: "simulated", advice: "")
-    }
 }

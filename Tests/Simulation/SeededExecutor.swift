@@ -4,7 +4,7 @@ import Walk
 /// Runs the jobs of a simulation one by one on the calling thread, in an order that follows from a seed.
 ///
 /// Whatever order the jobs of ready tasks take on real threads, some seed takes it too.
-final class SeededExecutor: TaskExecutor {
+package final class SeededExecutor: TaskExecutor {
     private struct State {
         var jobs: [UnownedJob] = []
         var generator: SeededGenerator
@@ -13,15 +13,15 @@ final class SeededExecutor: TaskExecutor {
     private let state: Mutex<State>
 
     /// An executor without jobs.
-    init(seed: UInt64) { state = Mutex(State(generator: SeededGenerator(seed: seed))) }
+    package init(seed: UInt64) { state = Mutex(State(generator: SeededGenerator(seed: seed))) }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         state.withLock { $0.jobs.append(job) }
     }
 
     /// Runs one of the jobs, or returns false when there is none.
-    func runOne() -> Bool {
+    package func runOne() -> Bool {
         let job: UnownedJob? = state.withLock { state in
             guard !state.jobs.isEmpty else { return nil }
             let place = Int.random(in: state.jobs.indices, using: &state.generator)
@@ -34,5 +34,5 @@ final class SeededExecutor: TaskExecutor {
     }
 
     /// Runs jobs until all tasks wait.
-    func runAll() { while runOne() {} }
+    package func runAll() { while runOne() {} }
 }

@@ -2,7 +2,7 @@ import Synchronization
 import Walk
 
 /// A clock that moves only when it is told to: hours pass in no time.
-final class SimulatedClock: WalkClock {
+package final class SimulatedClock: WalkClock {
     private struct Sleeper {
         let due: Duration
         let id: UInt64
@@ -20,18 +20,21 @@ final class SimulatedClock: WalkClock {
     static let origin = 1_700_000_000.0
 
     /// By how many seconds the machine's clock is wrong.
-    private let skew: Double
+    private let skew: Mutex<Double>
     private let state = Mutex(State())
 
     /// A clock at its beginning.
-    init(skew: Double = 0) { self.skew = skew }
+    package init(skew: Double = 0) { self.skew = Mutex(skew) }
 
-    var uptime: Duration { state.withLock { $0.uptime } }
-    var time: Double { serviceTime + skew }
+    /// Sets the machine's clock, so that it is wrong by so many seconds.
+    func set(skew seconds: Double) { skew.withLock { $0 = seconds } }
+
+    package var uptime: Duration { state.withLock { $0.uptime } }
+    package var time: Double { serviceTime + skew.withLock { $0 } }
     /// The time by the service's clock, in seconds since 1970.
     var serviceTime: Double { Self.origin + uptime.inSeconds }
 
-    func sleep(for duration: Duration) async {
+    package func sleep(for duration: Duration) async {
         let id = state.withLock { state in
             defer { state.nextID += 1 }
             return state.nextID
@@ -81,10 +84,10 @@ final class SimulatedClock: WalkClock {
     }
 
     /// When the next sleeper wakes; nil when nobody sleeps.
-    var nextDue: Duration? { state.withLock { $0.sleepers.map(\.due).min() } }
+    package var nextDue: Duration? { state.withLock { $0.sleepers.map(\.due).min() } }
 
     /// Moves on to a time, and wakes who slept until then.
-    func advance(to time: Duration) {
+    package func advance(to time: Duration) {
         let woken: [Sleeper] = state.withLock { state in
             precondition(state.uptime <= time, "time goes on")
             state.uptime = time

@@ -9,11 +9,16 @@ final class World: Sendable {
     struct State: Sendable {
         var model: StreamModel
         var cache = CacheModel()
-        /// The checkpoint on disk.
-        var disk: Checkpoint?
+        var disk = DiskModel()
+        /// The checkpoint that a process finds which starts now.
+        var saved = SavedCheckpoint()
         var generator: SeededGenerator
         /// When LATEST was first opened on a shard by an answer that arrived, in seconds since 1970.
         var latestAt: [ShardID: Double] = [:]
+        /// When the stream was begun last, in seconds since 1970 by the service's clock.
+        var begunAt = Double.infinity
+        /// The shards that were asked for at LATEST since the stream began.
+        var latestAsked: Set<ShardID> = []
         var violations: [String] = []
         fileprivate(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
         fileprivate(set) var trace: [String] = []
@@ -32,7 +37,8 @@ final class World: Sendable {
         state = Mutex(
             State(
                 model: StreamModel(
-                    seed: scenario.seed, shynessMaximum: scenario.shynessMaximum),
+                    seed: scenario.seed, shynessMaximum: scenario.shynessMaximum,
+                    hasTimelessNames: scenario.hasTimelessNames),
                 generator: SeededGenerator(seed: scenario.seed &+ 1)))
     }
 
@@ -84,4 +90,24 @@ struct CacheModel: Sendable {
     var written: [String: Int] = [:]
     /// The newest version of each key that the present process was told of by its checkpoint.
     var remembered: [String: Int] = [:]
+    /// What each write has replaced, with its time in seconds since 1970; kept only where it is asked for.
+    var replaced: [(time: Double, key: String, value: String?)] = []
+
+    /// Forgets what was written since a time, as a replica does that has not got it yet.
+    mutating func forget(since time: Double) {
+        while let last = replaced.last, last.time >= time {
+            values[last.key] = last.value
+            replaced.removeLast()
+        }
+    }
+}
+
+/// What is known of the checkpoint on disk.
+struct SavedCheckpoint: Sendable {
+    /// The checkpoint that a process finds which starts now.
+    var content: Checkpoint?
+    /// Its bytes.
+    var bytes: [UInt8]?
+    /// What may be found after a loss of power: what the last save promised, and what was put in its place since.
+    var possible: [[UInt8]?] = [nil]
 }

@@ -1,36 +1,41 @@
 import Records
-import Walk
+package import Walk
 
 /// Runs the real walk through a scenario, on one thread and in no time, and says what was wrong.
 ///
 /// The same seed gives the same course, job by job.
-struct Simulator {
+package struct Simulator {
     /// What a simulation has shown.
-    struct Report: Equatable {
+    package struct Report: Equatable, Sendable {
         /// What must not have happened.
-        let violations: [String]
+        package let violations: [String]
         /// How the last process ended.
-        let ending: SimulatedProcess.Ending?
+        package let ending: SimulatedProcess.Ending?
         /// What is in the checkpoint at the end.
-        let checkpoint: Checkpoint?
+        package let checkpoint: Checkpoint?
         /// A digest of everything that happened.
-        let digest: UInt64
+        package let digest: UInt64
         /// Everything that happened, if it was asked for.
-        let trace: [String]
+        package let trace: [String]
         /// How many jobs were run.
-        let jobs: Int
+        package let jobs: Int
     }
 
     /// The daemon's name.
-    static let name = "simulation"
+    package static let name = "simulation"
     /// The stream that is walked.
-    static let stream = WalkTests.stream
+    package static let stream: StreamARN = {
+        let text =
+            "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000"
+        guard let stream = StreamARN(text) else { preconditionFailure("a stream's name") }
+        return stream
+    }()
     /// The shortest time between two calls of DescribeStream.
     static let describeInterval = Duration.milliseconds(200)
     /// How long a stop may take.
     private static let stopDeadline = Duration.seconds(40)
-    /// How long after the last trouble everything has to be applied.
-    private static let calmDeadline = Duration.seconds(300)
+    /// How long after the last trouble everything has to be applied, beside what the pages take.
+    private static let calmDeadline = Duration.seconds(60)
     /// More jobs than this without time going on are a loop.
     private static let jobsAtOnce = 200_000
 
@@ -40,6 +45,10 @@ struct Simulator {
     private var events: ArraySlice<(time: Duration, event: Scenario.Event)>
     private var jobs = 0
     private var jobsUntilKill: Int?
+    private var isLosingPower = false
+    /// When a process is started again that died by itself.
+    private var respawnDue: Duration?
+    private var goal = Goal.follow
     private var stopDue: Duration?
     private var ending: SimulatedProcess.Ending?
 
@@ -50,13 +59,16 @@ struct Simulator {
     }
 
     /// Runs a scenario.
-    static func run(_ scenario: Scenario, isTracing: Bool = false) throws -> Report {
+    ///
+    /// - Throws: nothing that a scenario could bring about.
+    package static func run(_ scenario: Scenario, isTracing: Bool = false) throws -> Report {
         let world = World(scenario, isTracing: isTracing)
         var simulator = Simulator(world)
         try simulator.run()
         return world.access { state in
             Report(
-                violations: state.violations, ending: simulator.ending, checkpoint: state.disk,
+                violations: state.violations, ending: simulator.ending,
+                checkpoint: state.saved.content,
                 digest: state.digest, trace: state.trace, jobs: simulator.jobs)
         }
     }
@@ -71,7 +83,9 @@ struct Simulator {
         while isGood {
             runJobs()
             if isOver() { break }
-            guard let next = [world.clock.nextDue, events.first?.time].compactMap(\.self).min()
+            guard
+                let next = [world.clock.nextDue, events.first?.time, respawnDue]
+                    .compactMap(\.self).min()
             else {
                 world.violate("nothing will ever happen: \(missing().first ?? "")")
                 break
@@ -81,6 +95,7 @@ struct Simulator {
                 events.removeFirst()
                 try perform(event)
             }
+            if let due = respawnDue, due <= now { try start(goal) }
         }
         // A process that is left behind would hold on to everything.
         if process != nil { kill() }
@@ -95,6 +110,7 @@ struct Simulator {
                 jobsUntilKill = left - 1
                 if left <= 0 { kill() }
             }
+            if process?.life.isOn == false { respawn() }
             guard count < Self.jobsAtOnce else { return world.violate("the walk spins") }
         }
         guard let held = process?.memory.held, held > bytesMaximum else { return }
@@ -123,18 +139,31 @@ struct Simulator {
         case .endDisabling: world.access { $0.model.endDisabling() }
         case .start: try start(.follow)
         case .replay: try start(.catchUp(to: world.clock.time))
-        case .kill(let jobs): jobsUntilKill = jobs
+        case .kill(let jobs):
+            respawnDue = nil
+            jobsUntilKill = process.map { _ in jobs }
+        case .losePower(let jobs):
+            respawnDue = nil
+            jobsUntilKill = process.map { _ in jobs }
+            isLosingPower = true
+            if process == nil { losePower() }
+        case .setClock(let skew): world.clock.set(skew: skew)
+        case .failOver(let seconds): world.access { $0.cache.forget(since: time - seconds) }
         case .stop: stop()
         }
     }
 
     private mutating func stop() {
-        process?.stop()
+        respawnDue = nil
+        guard let process else { return }
+        process.stop()
         stopDue = now + Self.stopDeadline
         runJobs()
     }
 
     private mutating func start(_ goal: Goal) throws {
+        respawnDue = nil
+        self.goal = goal
         if process != nil {
             guard stopDue == nil else { return world.violate("the daemon does not stop") }
             kill()
@@ -143,19 +172,32 @@ struct Simulator {
         let problem = world.access { [scenario] state -> String? in
             state.cache.written = [:]
             state.cache.remembered = [:]
-            guard let disk = state.disk, let stream = disk.streams[Self.stream] else {
+            guard let saved = state.saved.content, let stream = saved.streams[Self.stream] else {
                 state.latestAt = [:]
+                state.latestAsked = []
                 return nil
             }
-            state.cache.remembered = Invariants(state, stream.beginning, time: time, scenario)
+            state.cache.remembered = Invariants(state, hasBegun: true, time: time, scenario)
                 .remembered(by: stream)
-            let read = try? Checkpoint(decoding: disk.encoded(), name: Self.name)
-            return read == disk ? nil : "the checkpoint is not read as it was written"
+            return SimulatedDisk.decode(saved.encoded()) == saved
+                ? nil : "the checkpoint is not read as it was written"
         }
         if let problem { world.violate(problem) }
-        let process = SimulatedProcess(world, goal: goal)
-        self.process = process
-        try process.start(in: world, on: executor)
+        do {
+            let process = try SimulatedProcess(world, goal: goal)
+            self.process = process
+            try process.start(in: world, on: executor)
+        } catch let error as CheckpointError {
+            // Whoever watches over the process starts it again.
+            if error.kind != .storage { world.violate("\(error)") }
+            respawnDue = now + .seconds(1)
+        }
+    }
+
+    /// Clears away a process that died by itself; another one takes its place.
+    private mutating func respawn() {
+        kill()
+        respawnDue = now + .seconds(1)
     }
 
     private mutating func kill() {
@@ -174,9 +216,33 @@ struct Simulator {
         self.process = nil
         stopDue = nil
         jobsUntilKill = nil
+        world.access { $0.disk.unlockAll() }
+        if isLosingPower { losePower() }
+    }
+
+    private mutating func losePower() {
+        isLosingPower = false
+        world.note("the power is lost")
+        let isBad = world.access { state in
+            state.disk.losePower(using: &state.generator)
+            let bytes = state.disk.read(SimulatedDisk.path)
+            defer { state.saved.possible = [bytes] }
+            state.saved.bytes = bytes
+            state.saved.content = bytes.flatMap(SimulatedDisk.decode)
+            return !state.saved.possible.contains(bytes)
+        }
+        if isBad { world.violate("the power was lost, and with it a checkpoint that was saved") }
     }
 
     // MARK: The end
+
+    /// How long it may take to read all pages one after the other, with the empty ones between them.
+    private var pagesDeadline: Duration {
+        let call = Duration.milliseconds(Int(2 * scenario.latencyMaximum))
+        let stretch = (SimulatedProcess.idle.maximum + call) * scenario.emptyPages / 4
+        let records = world.access { $0.model.places.values.reduce(0) { $0 + $1.count } }
+        return (call * 2 + stretch) * (records / scenario.recordsPage + 1)
+    }
 
     /// Whether the scenario is over; looks at how processes end, too.
     private mutating func isOver() -> Bool {
@@ -188,7 +254,7 @@ struct Simulator {
         }
         if let stopDue, now > stopDue { world.violate("the daemon does not stop") }
         guard now >= scenario.calm, events.isEmpty else { return false }
-        if now > scenario.calm + Self.calmDeadline {
+        if now > scenario.calm + Self.calmDeadline + pagesDeadline {
             let nodes = process?.progress.streams[Self.stream]?.tree.nodes ?? [:]
             let phases = nodes.filter { $0.value.phase != .done }
                 .map { "\($0.key) is \($0.value.phase)" }.sorted()
@@ -219,7 +285,7 @@ struct Simulator {
         for text in missing(madeBefore: limit) { world.violate("at the end: \(text)") }
         let time = world.clock.serviceTime
         let differences = world.access { [scenario] state in
-            Invariants(state, nil, time: time, scenario).differences()
+            Invariants(state, hasBegun: false, time: time, scenario).differences()
         }
         for text in differences { world.violate("at the end: \(text)") }
         return true
@@ -229,11 +295,11 @@ struct Simulator {
         let time = world.clock.serviceTime
         return world.access { [scenario, process] state in
             let live = process?.progress.streams[Self.stream]
-            let disk = state.disk?.streams[Self.stream]
-            guard let beginning = live?.tree.beginning ?? disk?.beginning else {
+            let disk = state.saved.content?.streams[Self.stream]
+            guard live != nil || disk != nil else {
                 return ["the stream has not begun"]
             }
-            return Invariants(state, beginning, time: time, scenario)
+            return Invariants(state, hasBegun: true, time: time, scenario)
                 .missing(madeBefore: limit, live?.gaps ?? disk?.gaps ?? [])
         }
     }

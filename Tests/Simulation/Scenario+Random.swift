@@ -2,7 +2,7 @@ import Walk
 
 extension Scenario {
     /// The scenario of a seed: everything that can happen, in every order.
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         self.init()
         var course = Course(generator: SeededGenerator(seed: seed))
         self.seed = seed
@@ -12,12 +12,17 @@ extension Scenario {
         skew = Double(course.number(-200...200))
         latencyMaximum = course.chance(0.5) ? 20 : 800
         listingLag = course.chance(0.4) ? 0 : 4
-        shynessMaximum = course.chance(0.4) ? 0 : 4
+        // A replay, which is to end, waits for late children for some ten seconds, a stream that is switched off for thirty.
+        shynessMaximum = course.chance(0.4) ? 0 : course.chance(0.2) && ending != .caughtUp ? 25 : 4
         listingPage = course.number(1...5)
+        repeatedCursors = course.chance(0.2) ? 0.1 : 0
         recordsPage = course.number(1...6)
         emptyPages = course.chance(0.5) ? 0 : course.number(1...5)
         refusesFilter = course.chance(0.3)
         repeatsRecord = course.chance(0.1)
+        hasTimelessNames = course.chance(0.1)
+        // Without both, nothing in the world could tell that a shard's start is trimmed.
+        refusesStart = !hasTimelessNames && course.chance(0.1)
         hasLargeRecords = course.chance(0.05)
         byteLimit = [1, 64 << 10, 300 << 10, 64 << 20][course.number(0...3)]
         course.plan(ending, slots: slots)
@@ -68,16 +73,12 @@ private struct Course {
             events.append((now, ending == .caughtUp ? .replay : .start))
             let end = now + .seconds(number(5...60))
             fill(from: now, to: end, writes: number(0...40), turns: number(0...3))
+            if chance(0.2) {
+                events.append((time(now, end), .setClock(skew: Double(number(-200...200)))))
+            }
             now = max(end, addStorms(from: now, to: end))
             guard life < lives else { break }
-            events.append((now, chance(0.75) ? .kill(jobs: number(0...200)) : .stop))
-            // A stop takes its time, and nothing begins before it is over.
-            let isLong = chance(0.06)
-            losesRecords = losesRecords || isLong
-            let pause = Duration.seconds(isLong ? number(80_000...180_000) : number(45...90))
-            let turns = isLong ? number(4...12) : number(0...2)
-            fill(from: now, to: now + pause, writes: number(0...30), turns: turns)
-            now += pause
+            now = endLife(at: now)
         }
         if ending == .drained {
             let last = now - .milliseconds(number(1...3_000))
@@ -88,6 +89,26 @@ private struct Course {
             now += .seconds(20)
         }
         calm = now
+    }
+
+    /// Ends a process, in one way or another, and returns when the next one begins.
+    mutating func endLife(at now: Duration) -> Duration {
+        let isStop = chance(0.25)
+        let jobs = number(0...200)
+        events.append(
+            (now, isStop ? .stop : chance(0.3) ? .losePower(jobs: jobs) : .kill(jobs: jobs)))
+        let isLong = chance(0.06)
+        losesRecords = losesRecords || isLong
+        // A stop takes its time, and nothing begins before it is over. What was killed comes back at once.
+        let pause: Duration =
+            isLong
+            ? .seconds(number(80_000...180_000))
+            : isStop || chance(0.4)
+                ? .seconds(number(45...90)) : .milliseconds(number(500...5_000))
+        fill(
+            from: now, to: now + pause, writes: number(0...30),
+            turns: isLong ? number(4...12) : number(0...2))
+        return now + pause
     }
 
     mutating func fill(
@@ -113,13 +134,22 @@ private struct Course {
         ]
         for _ in 0..<number(0...3) {
             let begin = time(from, to)
-            // Now and then one that outlives the iterators.
-            let length = chance(0.03) ? number(900...1_500) : number(1...20)
-            let kinds = chance(0.5) ? [.unavailable, .throttled] : all
+            let isOfCache = chance(0.4)
+            // Now and then one that outlives the iterators, or even the records.
+            var length = number(1...20)
+            if chance(0.03) { length = number(900...1_500) }
+            if isOfCache, chance(0.01) {
+                length = number(87_000...120_000)
+                losesRecords = true
+                fill(
+                    from: begin, to: begin + .seconds(length), writes: number(0...30),
+                    turns: number(0...6))
+            }
             storms.append(
                 Scenario.Storm(
-                    from: begin, to: begin + .seconds(length), probability: chance(0.3) ? 1 : 0.3,
-                    isOfCache: chance(0.4), kinds: kinds))
+                    from: begin, to: begin + .seconds(length),
+                    probability: length > 80_000 || chance(0.3) ? 1 : 0.3,
+                    isOfCache: isOfCache, kinds: chance(0.5) ? [.unavailable, .throttled] : all))
         }
         return storms.map(\.to).max() ?? to
     }

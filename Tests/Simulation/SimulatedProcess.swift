@@ -1,22 +1,28 @@
 import Logging
 import Records
 import Synchronization
-import Walk
+package import Walk
 
 /// One process of the daemon, from its start to its end.
-final class SimulatedProcess: Sendable {
+package final class SimulatedProcess: Sendable {
     /// How a process came to its end.
-    enum Ending: Equatable, Sendable {
+    package enum Ending: Equatable, Sendable {
+        /// Its walk has ended by itself, or was asked to.
         case walked(Walker<SimulatedStream, SimulatedCache, SimulatedClock>.Ending)
+        /// Its stream can't be walked.
         case failed(WalkError)
     }
 
     private struct State {
-        var isAlive = true
         var ending: Ending?
         var task: Task<Void, Never>?
     }
 
+    /// The pauses between polls that bring nothing.
+    static let idle = IdlePause(minimum: .milliseconds(500), maximum: .seconds(8))
+
+    /// Whether it has been killed.
+    let life = Life()
     /// What the walk has applied.
     let progress: Progress
     /// The bytes that it may hold.
@@ -25,29 +31,29 @@ final class SimulatedProcess: Sendable {
     let goal: Goal
     /// When the process began, in seconds since 1970 by the service's clock.
     let startedAt: Double
+    private let disk: SimulatedDisk
     private let state = Mutex(State())
 
-    init(_ world: World, goal: Goal) {
+    /// A process with what the disk remembers.
+    init(_ world: World, goal: Goal) throws(CheckpointError) {
         self.goal = goal
         startedAt = world.clock.serviceTime
-        progress = Progress(name: Simulator.name, resuming: world.access { $0.disk })
+        disk = try SimulatedDisk(world, life)
+        progress = Progress(name: Simulator.name, resuming: try disk.load())
         memory = ByteBudget(limit: world.scenario.byteLimit)
     }
 
-    /// Whether the process has not been killed.
-    var isAlive: Bool { state.withLock(\.isAlive) }
     /// How it ended; nil while it runs.
     var ending: Ending? { state.withLock(\.ending) }
-    /// When its stream was begun; nil before that.
-    var beginning: Checkpoint.Beginning? { progress.streams[Simulator.stream]?.tree.beginning }
+    /// Whether its stream has begun.
+    var hasBegun: Bool { progress.knows(Simulator.stream) }
 
     /// Starts the daemon.
     func start(in world: World, on executor: SeededExecutor) throws(InvalidKeyTemplate) {
         let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
         let clock = world.clock
         let saver = CheckpointSaver(
-            progress, to: SimulatedDisk(world: world, process: self), every: .seconds(1),
-            clock: clock, logger: logger)
+            progress, to: disk, every: .seconds(1), clock: clock, logger: logger)
         let walker = Walker(
             Simulator.stream, from: world.scenario.start,
             mapping: Mapping(key: try KeyTemplate("{id}")), goal: goal,
@@ -56,9 +62,12 @@ final class SimulatedProcess: Sendable {
                 source: SimulatedStream(world, for: self),
                 sink: SimulatedCache(world: world, process: self), clock: clock,
                 progress: progress, memory: memory,
-                calls: CallBudget(callsPerSecond: 5, clock: clock),
-                idle: IdlePause(minimum: .milliseconds(500), maximum: .seconds(8)),
-                logger: logger, remember: { await saver.saveOrReport() }))
+                calls: CallBudget(callsPerSecond: 5, clock: clock), idle: Self.idle,
+                logger: logger,
+                remember: {
+                    world.access { $0.begunAt = clock.serviceTime }
+                    await saver.saveOrReport()
+                }))
         let task = Task(executorPreference: executor) {
             let ending = await withTaskGroup(of: Void.self) { group in
                 group.addTask { await saver.run() }
@@ -78,17 +87,12 @@ final class SimulatedProcess: Sendable {
         state.withLock { $0.task = task }
     }
 
-    /// Waits for as long as a message takes, whoever is cancelled; a dead process waits for nothing.
-    func pause(in world: World) async {
-        if isAlive { await world.clock.sleepThrough(for: world.latency()) }
-    }
-
     /// Asks the process to stop.
     func stop() { state.withLock(\.task)?.cancel() }
 
-    /// Ends the process without asking: nothing that it does from now on has an effect.
+    /// Ends the process without asking.
     func kill() {
-        state.withLock { $0.isAlive = false }
+        life.end()
         stop()
     }
 }

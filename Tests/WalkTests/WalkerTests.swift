@@ -1,4 +1,5 @@
 import Records
+import Simulation
 import Testing
 import Walk
 
@@ -157,6 +158,30 @@ import Walk
         off.shynessMaximum = 8
         let report = try check(off)
         #expect(report.checkpoint?.streams[Simulator.stream]?.isDrained == true)
+    }
+
+    @Test func `a failover that loses what was acknowledged is seen for what it is`() throws {
+        var lossy = scenario(
+            [(0, .enable(shards: 2)), (1, .start)] + writes(from: 2, to: 20, every: 1)
+                + [(30, .failOver(losing: 20))], calm: 31)
+        lossy.slots = 8
+        let report = try Simulator.run(lossy)
+        // Without positions in the cache nobody notices; the simulation does.
+        #expect(!report.violations.isEmpty)
+        #expect(report.violations.allSatisfy { $0.hasPrefix("at the end: ") })
+    }
+
+    @Test func `days without the cache are told as a loss, once, and no more than that is lost`()
+        throws
+    {
+        var outage = scenario(
+            [(0, .enable(shards: 2)), (1, .start)] + writes(from: 2, to: 110_000, every: 500),
+            calm: 110_000)
+        outage.storms = [storm(30, 110_000, .unavailable, ofCache: true)]
+        outage.losesRecords = true
+        let report = try check(outage)
+        let gaps = try #require(report.checkpoint?.streams[Simulator.stream]?.gaps)
+        #expect(gaps.count == 2)
     }
 }
 
