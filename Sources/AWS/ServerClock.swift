@@ -23,7 +23,10 @@ package final class ServerClock: Sendable {
     }
 
     /// The time to sign with, and to compare the end of credentials with.
-    package func now() -> Date { wall() + offset.withLock { $0 } }
+    package func now() -> Date { wall() + correction }
+
+    /// How far AWS's time is ahead of this host's clock, in seconds.
+    package var correction: TimeInterval { offset.withLock { $0 } }
 
     /// Learns from an answer that has just arrived.
     ///

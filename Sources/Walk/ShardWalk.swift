@@ -38,6 +38,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     private struct Held: Sendable {
         var page: Page
         let reservation: ByteBudget.Reservation
+        let arrivedAt: Duration
         /// Whether its iterator was not the one that the page before had named, nor one at LATEST.
         let isReopened: Bool
 
@@ -98,9 +99,9 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
             var held = arrival.takePage()
             guard let isReopened = held?.isReopened else { return end(of: arrival) }
             if isReopened { isFromLatest = false }
-            emptyPages = held?.page.records.isEmpty == true ? emptyPages + 1 : 0
-            keepWanted(of: &held, after: position, isFromLatest: isFromLatest)
-            let (next, bytes) = (held?.page.next, held?.page.bytes.count ?? 0)
+            let isNews = keepWanted(of: &held, after: position, isFromLatest: isFromLatest)
+            emptyPages = isNews ? 0 : emptyPages + 1
+            let (next, bytes) = (held?.page.next, expectedBytes(after: held))
             guard let newest = held?.newest else {
                 held = nil
                 guard let next else { return .ended }
@@ -121,6 +122,13 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         }
     }
 
+    /// About how large the next page will be: as large as the one before, if that came a moment ago.
+    private func expectedBytes(after held: Held?) -> Int {
+        guard let held, parts.clock.uptime - held.arrivedAt < parts.idle.maximum + .seconds(2)
+        else { return Self.expectedBytes.upperBound }
+        return held.page.bytes.count
+    }
+
     /// Pauses after a page that brought nothing, or returns true when the shard is caught up with.
     private func rest(afterEmptyPages count: Int) async -> Bool {
         // Records that were left out are no sign of having nothing to do.
@@ -133,9 +141,12 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         return false
     }
 
-    /// Leaves out of a page what is applied already, and what was made before the time that the position holds.
-    private func keepWanted(of held: inout Held?, after position: Position, isFromLatest: Bool) {
-        guard let page = held?.page else { return }
+    /// Leaves out of a page what is applied already, and what was made before the time that the position holds; false if
+    /// the page brought nothing that is not applied.
+    private func keepWanted(
+        of held: inout Held?, after position: Position, isFromLatest: Bool
+    ) -> Bool {
+        guard let page = held?.page, !page.records.isEmpty else { return false }
         switch position {
         case .since(let time) where !isFromLatest:
             held?.page = page.droppingRecords(before: time)
@@ -144,14 +155,16 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
             let isRepeated = [page.records.first, page.records.last].contains { record in
                 record.flatMap(page.sequenceNumber).map { $0 <= last } ?? false
             }
-            guard isRepeated else { return }
+            guard isRepeated else { return true }
             held?.page = Page(
                 bytes: page.bytes,
                 records: page.records.filter { record in
                     page.sequenceNumber(of: record).map { last < $0 } ?? true
                 }, next: page.next)
+            return held?.page.records.isEmpty == false
         case .since, .trimHorizon, .start, .end: break
         }
+        return true
     }
 
     /// Maps and applies a page, records it and lets it go; nil when it is applied, else how the walk ends.
@@ -215,7 +228,10 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 else { break }
                 let page = try await parts.source.page(at: here)
                 reservation.settle(at: page.bytes.count)
-                return .page(Held(page: page, reservation: reservation, isReopened: isReopened))
+                return .page(
+                    Held(
+                        page: page, reservation: reservation, arrivedAt: parts.clock.uptime,
+                        isReopened: isReopened))
             } catch {
                 if Task.isCancelled { break }
                 let verdict = Verdict(on: error)

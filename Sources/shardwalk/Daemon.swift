@@ -1,3 +1,4 @@
+import AWS
 import Dispatch
 import Glibc
 import Logging
@@ -15,22 +16,25 @@ struct Daemon: Sendable {
     private let services: Services
     private let logger: Logger
     private let systemd: Systemd
-    private let clock = SystemClock()
+    private let clock: SystemClock
 
     /// Reads the settings of AWS and opens what needs no network yet.
     init(_ config: Config, environment: [String: String]) async throws(Stop) {
         self.config = config
         logger = LineLog.logger(config, environment: environment)
         systemd = Systemd(environment: environment)
-        services = try await Services(config, environment: environment, logger: logger)
+        let services = try await Services(config, environment: environment, logger: logger)
+        self.services = services
+        // What is compared with the times of records and shards is the service's time, however wrong this host's is.
+        clock = SystemClock { services.serverClock.correction }
     }
 
-    /// Walks all streams to the goal, or until a signal.
+    /// Walks all streams until a signal, or, as a replay, to where they stand now.
     ///
     /// With `restart` the streams begin anew instead of where the checkpoint stands. The observer runs beside the walk
     /// and is cancelled at its end.
     func run(
-        goal: Goal, restart: Bool, observer: (@Sendable (Progress) async -> Void)? = nil
+        isReplay: Bool, restart: Bool, observer: (@Sendable (Progress) async -> Void)? = nil
     ) async throws(Stop) {
         logger.notice(
             "shardwalk starts",
@@ -55,14 +59,14 @@ struct Daemon: Sendable {
         let work = Task {
             () async -> Result<[Follower.Ending], Stop> in
             await result { () async throws(Stop) in
-                try await follow(goal, restart: restart, remembered, parts, saver)
+                try await follow(isReplay, restart: restart, remembered, parts, saver)
             }
         }
         let signals = Signals {
             logger.notice("stopping: pages in hand are applied and recorded")
             systemd.stopping()
             work.cancel()
-            endAfterDeadline(goal)
+            endAfterDeadline(isReplay)
         }
         let companions = startCompanions(observer, progress, saver)
         let endings = await withTaskCancellationHandler {
@@ -78,7 +82,7 @@ struct Daemon: Sendable {
         await services.close()
         withExtendedLifetime(signals) {}
         if case .failure(let error) = saved { throw Stop(error) }
-        try report(endings, goal, progress)
+        try report(endings, isReplay, progress)
     }
 
     // MARK: Parts of a run
@@ -106,18 +110,20 @@ struct Daemon: Sendable {
 
     /// Finds the streams, shows that the checkpoint can be written, and follows them side by side.
     private func follow(
-        _ goal: Goal, restart: Bool, _ remembered: Checkpoint?,
+        _ isReplay: Bool, restart: Bool, _ remembered: Checkpoint?,
         _ parts: Follower.Parts, _ saver: CheckpointSaver<CheckpointFile<SystemFiles>, SystemClock>
     ) async throws(Stop) -> [Follower.Ending] {
         // From here on the daemon waits by itself for whatever is not there yet.
         systemd.ready("looking up \(StatusReport.counted(config.streams.count, "stream"))")
-        if goal != .follow { _ = try await Check.probe(config.redis) }
+        if isReplay { _ = try await Check.probe(config.redis) }
         var targets: [Target] = []
         for stream in config.streams {
             targets.append(
                 try await services.resolve(
-                    stream, progress: parts.progress, patiently: goal == .follow))
+                    stream, progress: parts.progress, patiently: !isReplay))
         }
+        // By now the service has answered, and its time is known.
+        let goal = isReplay ? Goal.catchUp(to: clock.time) : .follow
         for note in targets.flatMap(\.notes) + Target.collisions(targets) {
             logger.warning("\(note)")
         }
@@ -176,19 +182,19 @@ struct Daemon: Sendable {
         }
     }
 
-    private func endAfterDeadline(_ goal: Goal) {
+    private func endAfterDeadline(_ isReplay: Bool) {
         let seconds = Int(Self.stopDeadline.components.seconds)
         DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(seconds)) {
             logger.warning(
                 "the pages in hand could not be finished in time; they are applied again at the next start",
                 metadata: ["seconds": "\(seconds)"])
             // A replay that was cut short is not done, and says so.
-            quick_exit(goal == .follow ? 0 : Exit.interrupted.rawValue)
+            quick_exit(isReplay ? Exit.interrupted.rawValue : 0)
         }
     }
 
     private func report(
-        _ result: Result<[Follower.Ending], Stop>, _ goal: Goal, _ progress: Progress
+        _ result: Result<[Follower.Ending], Stop>, _ isReplay: Bool, _ progress: Progress
     ) throws(Stop) {
         let counts = progress.counts
         logger.notice(
@@ -203,7 +209,7 @@ struct Daemon: Sendable {
         for ending in endings {
             switch ending {
             case .done(left: 0): break
-            case .interrupted where goal == .follow: break
+            case .interrupted where !isReplay: break
             case .interrupted:
                 throw Stop(
                     .interrupted, "the replay was interrupted; what was applied is recorded",

@@ -108,7 +108,7 @@ struct Demo: AsyncParsableCommand {
                 return try await board.waitForEquality(with: table)
             }
             group.addTask {
-                try await daemon.run(goal: .follow, restart: false) { progress in
+                try await daemon.run(isReplay: false, restart: false) { progress in
                     await board.show(progress, table)
                 }
                 return nil

@@ -34,7 +34,7 @@ struct Replay: AsyncParsableCommand {
         let daemon = try await Daemon(config, environment: environment)
         let clock = SystemClock()
         try await daemon.run(
-            goal: .catchUp(to: clock.time), restart: from == .trimHorizon
+            isReplay: true, restart: from == .trimHorizon
         ) { progress in
             await ProgressLine().show(progress, clock: clock)
         }

@@ -18,6 +18,6 @@ struct Run: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let config = try Config.load(options.config, environment: environment)
         let daemon = try await Daemon(config, environment: environment)
-        try await daemon.run(goal: .follow, restart: false)
+        try await daemon.run(isReplay: false, restart: false)
     }
 }

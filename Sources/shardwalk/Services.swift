@@ -22,6 +22,8 @@ struct Services: Sendable {
 
     /// How often `check` and `replay` ask a service that does not answer, before they give up.
     private static let attemptsMaximum = 4
+    /// The time of AWS.
+    let serverClock: ServerClock
     /// How often `run` has to be denied a stream before it gives up: within a few seconds.
     private static let denialsMaximum = 6
 
@@ -50,6 +52,7 @@ struct Services: Sendable {
         self.logger = logger
         http = HTTPClient(Self.transport(config, settings))
         let clock = ServerClock(logger: logger)
+        serverClock = clock
         var chain = CredentialChain(
             overrides: overrides, environment: environment, http: http, clock: clock,
             logger: logger)

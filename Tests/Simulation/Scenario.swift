@@ -106,6 +106,8 @@ package struct Scenario: Sendable {
     package var refusesStart = false
     /// Whether an iterator after a record brings that record again, as with other servers than AWS's.
     package var repeatsRecord = false
+    /// Whether an open shard without news brings its last record again and again, as no server should.
+    package var repeatsForever = false
     /// Whether shards' names don't say when they were created, as with other servers than AWS's.
     package var hasTimelessNames = false
     /// Whether records are as large as what a page is expected to be.

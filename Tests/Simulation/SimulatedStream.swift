@@ -143,6 +143,9 @@ package final class SimulatedStream: Source {
         guard shard.trimmed(at: now) <= cursor.place else { throw error(.trimmed, "GetRecords") }
         let isPause = cursor.emptyPages > 0
         let entries = isPause ? [] : shard.entries[cursor.place...].prefix(scenario.recordsPage)
+        if scenario.repeatsForever, entries.isEmpty, shard.end == nil {
+            return (decode(shard.entries.suffix(1), issue(cursor.shard, cursor.place)), nil)
+        }
         let place = cursor.place + entries.count
         let isAtEnd = shard.end != nil && place == shard.entries.count && !isPause
         let isOver = isAtEnd && (shard.endsWithRecords || entries.isEmpty)
@@ -189,7 +192,9 @@ package final class SimulatedStream: Source {
 
     // MARK: Troubles
 
-    /// Answers after a while; in a storm fails before or after the effect. A call without a shard is about the stream.
+    /// Answers after a while; in a storm fails before or after the effect.
+    ///
+    /// A call without a shard is about the stream.
     private func perform<Answer: Sendable>(
         _ operation: String, on shard: ShardID?, _ effect: () throws(SourceError) -> Answer
     ) async throws(SourceError) -> Answer {

@@ -160,6 +160,15 @@ import Walk
         #expect(report.checkpoint?.streams[Simulator.stream]?.isDrained == true)
     }
 
+    @Test func `a server that repeats a record for ever is not asked without a pause`() throws {
+        var stuck = scenario(
+            [(0, .enable(shards: 1)), (1, .start)] + writes(from: 2, to: 20, every: 1)
+                + [(600, .write(slot: 0))], calm: 601)
+        stuck.repeatsForever = true
+        let report = try check(stuck)
+        #expect(report.jobs < 10_000)
+    }
+
     @Test func `a failover that loses what was acknowledged is seen for what it is`() throws {
         var lossy = scenario(
             [(0, .enable(shards: 2)), (1, .start)] + writes(from: 2, to: 20, every: 1)
