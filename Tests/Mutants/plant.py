@@ -58,12 +58,12 @@ func isPlanted(_ name: String) -> Bool { planted == name }
 
 
 def mutants(text):
-    """The bugs of a list: a name, the file, what stands there and what takes its place."""
+    """The bugs of a list: the names, the file, what stands there and what takes its place."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("== "):
-            name, file = line.removeprefix("== ").split(" in ")
-            found.append((name, file, [], []))
+            names, file = line.removeprefix("== ").split(" in ")
+            found.append((names.split(", "), file, [], []))
         elif line.startswith("-") and found:
             found[-1][2].append(line[1:])
         elif line.startswith("+") and found:
@@ -80,18 +80,19 @@ def main(project, folder):
     (folder / "Package.swift").write_text(PACKAGE)
     for room in ["Records", "Walk"]:
         (folder / "Sources" / room / "Planted.swift").write_text(SWITCH)
-    names = set()
-    for name, file, old, new in mutants((project / "Tests/Mutants/mutants.txt").read_text()):
+    planted = set()
+    for names, file, old, new in mutants((project / "Tests/Mutants/mutants.txt").read_text()):
         path = folder / "Sources" / file
         text = path.read_text()
         before, after = "\n".join(old) + "\n", "\n".join(new) + "\n"
         if text.count(before) != 1:
-            sys.exit(f"the bug {name} does not fit {file} any more: write it anew")
-        if f'isPlanted("{name}")' not in after or name in names:
-            sys.exit(f"the bug {name} has no switch of its own")
-        names.add(name)
+            sys.exit(f"the bug {names[0]} does not fit {file} any more: write it anew")
         path.write_text(text.replace(before, after))
-        print(name)
+        for name in names:
+            if f'"{name}"' not in after or name in planted:
+                sys.exit(f"the bug {name} has no switch of its own")
+            planted.add(name)
+            print(name)
 
 
 if __name__ == "__main__":
