@@ -1,11 +1,16 @@
-/// Which shards a walk to a goal still waits for: all that existed when it began.
+/// Which shards a walk to a goal still waits for: those that may hold records from before it.
 package struct CatchUp: Sendable {
+    /// The time of the goal, in seconds since 1970.
+    private let goal: Double
     private var awaited: Set<ShardID> = []
-    /// Those that had ended by then: their children existed as well, even if no listing has shown them yet.
+    /// Those that had ended by the first listing: their children existed as well, even if no listing has shown them yet.
     private var closed: Set<ShardID> = []
+    /// Those that have ended since; the first listing may have been behind.
+    private var ended: Set<ShardID> = []
 
     /// Waits for the shards of the first whole listing.
-    package init(_ tree: ShardTree) {
+    package init(_ tree: ShardTree, to goal: Double) {
+        self.goal = goal
         for (id, node) in tree.nodes {
             if node.phase != .done { awaited.insert(id) }
             if node.phase == .done || node.shard.end != nil { closed.insert(id) }
@@ -14,13 +19,25 @@ package struct CatchUp: Sendable {
 
     /// Takes in a shard that was found later.
     package mutating func found(_ shard: Shard) {
-        guard let parent = shard.parent, closed.contains(parent) else { return }
+        guard let parent = shard.parent else { return }
+        // Without a time in its name, a child of what has ended since would have a child itself, and so on for ever.
+        let isOlder = shard.id.creationTime.map { $0 <= goal }
+        guard
+            closed.contains(parent) && isOlder != false || ended.contains(parent) && isOlder == true
+        else { return }
         awaited.insert(shard.id)
         if shard.end != nil { closed.insert(shard.id) }
     }
 
-    /// Notes that the walk of a shard has come to its end, or as far as the goal.
+    /// Notes that the walk of a shard has come as far as the goal, or can't.
     package mutating func left(_ id: ShardID) { awaited.remove(id) }
+
+    /// Notes that a shard is drained; its children that are known may hold what is older than the goal.
+    package mutating func ended(_ id: ShardID, with children: [Shard]) {
+        guard awaited.remove(id) != nil else { return }
+        ended.insert(id)
+        for child in children { found(child) }
+    }
 
     /// Whether nothing is waited for any more, but for what stands still behind a shard that was left.
     package func isReached(
@@ -28,7 +45,8 @@ package struct CatchUp: Sendable {
     ) -> Bool {
         awaited.allSatisfy(tree.isHeldUp)
             && !plan.openEnds.contains { end in
-                closed.contains(end) && plan.isLookingForChildren(of: end, at: now)
+                (closed.contains(end) || ended.contains(end))
+                    && plan.isLookingForChildren(of: end, at: now)
             }
     }
 }

@@ -160,14 +160,13 @@ package struct DiscoveryPlan: Sendable {
             guard var current = listing else { preconditionFailure("no listing is under way") }
             current.listed.formUnion(description.shards.map(\.id))
             guard let next = description.lastEvaluated else {
-                end(current, pages: current.cursors.count + 1, at: now)
+                end(current, isWhole: true, at: now)
                 return .whole(current.listed, begunAt: current.begunAt)
             }
             // A cursor that comes again would be asked for ever.
             guard current.cursors.insert(next).inserted, current.cursors.count < Self.pagesMaximum
             else {
-                listing = nil
-                listingDue = now + Self.beat
+                end(current, isWhole: false, at: now)
                 return .endless
             }
             current.cursor = next
@@ -190,18 +189,22 @@ package struct DiscoveryPlan: Sendable {
         blockedUntil = now + (kind == .denied ? .seconds(30) : backoff.next())
     }
 
-    private mutating func end(_ current: Listing, pages: Int, at now: Duration) {
+    /// Puts a listing away, and draws the conclusions if it is whole.
+    private mutating func end(_ current: Listing, isWhole: Bool, at now: Duration) {
         listing = nil
-        lastListingPages = pages
-        for (id, var end) in ends where end.at < current.begunAt {
-            end.listings += 1
-            end.misses += 1
-            if end.misses >= Self.missesMaximum { end.searchDue = nil }
-            ends[id] = now - end.at < Self.searchTimeMaximum ? end : nil
+        let pages = current.cursors.count + 1
+        if isWhole {
+            lastListingPages = pages
+            for (id, var end) in ends where end.at < current.begunAt {
+                end.listings += 1
+                end.misses += 1
+                if end.misses >= Self.missesMaximum { end.searchDue = nil }
+                ends[id] = now - end.at < Self.searchTimeMaximum ? end : nil
+            }
         }
         // At least three quarters of the budget stay free for others; what an outage took is not charged.
         listingAllowed = now + min((now - current.begunAt) * 3, .seconds(pages))
-        listingDue = now + (isUrgent || !ends.isEmpty ? Self.urgentBeat : Self.beat)
+        listingDue = now + (isWhole && (isUrgent || !ends.isEmpty) ? Self.urgentBeat : Self.beat)
     }
 
     /// 50 ms, doubling to 1 s, 20 % more or less: the figures of AWS's own adapter.

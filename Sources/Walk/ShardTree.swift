@@ -198,6 +198,11 @@ package struct ShardTree: Sendable {
     /// Whether a shard waits for a parent that no listing has shown yet, so that another listing is wanted soon.
     package var hasOrphans: Bool { !orphans.isEmpty }
 
+    /// The shards that continue `id`, as far as they are known.
+    package func children(of id: ShardID) -> [Shard] {
+        children[id, default: []].compactMap { nodes[$0]?.shard }
+    }
+
     /// Whether a shard that continues `id` is known.
     package func hasChildren(_ id: ShardID) -> Bool { children[id] != nil }
 

@@ -94,10 +94,14 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         var isFromLatest = atLatest
         var emptyPages = 0
         var arrival = await fetch(
-            nil, after: start, atLatest: atLatest, expecting: Self.expectedBytes.upperBound)
+            nil, after: start, atLatest: atLatest, heardAt: parts.clock.uptime,
+            expecting: Self.expectedBytes.upperBound)
         while true {
             var held = arrival.takePage()
-            guard let isReopened = held?.isReopened else { return end(of: arrival) }
+            // Not the page itself: whoever holds on to it holds its bytes, for which the next one may have to wait.
+            guard let (isReopened, arrivedAt) = held.map({ ($0.isReopened, $0.arrivedAt) }) else {
+                return end(of: arrival)
+            }
             if isReopened { isFromLatest = false }
             let isNews = keepWanted(of: &held, after: position, isFromLatest: isFromLatest)
             emptyPages = isNews ? 0 : emptyPages + 1
@@ -106,14 +110,16 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 held = nil
                 guard let next else { return .ended }
                 if await rest(afterEmptyPages: emptyPages) { return .caughtUp }
-                arrival = await fetch(next, after: position, expecting: bytes)
+                arrival = await fetch(
+                    next, after: position, heardAt: arrivedAt, expecting: bytes)
                 continue
             }
             let reached = Position.after(newest.number)
             position = reached
             guard let next else { return await apply(&held, upTo: newest.number) ?? .ended }
             // The next page is on its way while this one is applied; leaving the scope ends it.
-            async let ahead = fetch(next, after: reached, expecting: bytes)
+            async let ahead = fetch(
+                next, after: reached, heardAt: arrivedAt, expecting: bytes)
             if let outcome = await apply(&held, upTo: newest.number) { return outcome }
             if case .catchUp(let time) = goal, let made = newest.time, made > time {
                 return .caughtUp
@@ -202,20 +208,26 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     /// Gets the page at an iterator, or at a new one, and does not give up on what may pass.
     ///
     /// A new iterator begins after what was `received` last, or at LATEST if that is asked for; `bytes` is the size of
-    /// the page before.
+    /// the page before, which was `heardAt` a time.
     private func fetch(
         _ known: ShardIterator?, after received: Position, atLatest: Bool = false,
-        expecting bytes: Int
+        heardAt: Duration, expecting bytes: Int
     ) async -> Arrival {
         var iterator = known
         var opening: IteratorStart = atLatest ? .latest : IteratorStart(received)
         var isReopened = known == nil && !atLatest
         var expected = bytes
         var backoff = newBackoff
-        var refusals = 0
+        var (refusals, misses) = (0, 0)
         var isGapNoted = false
         while !Task.isCancelled {
             parts.progress.noteActivity()
+            if opening == .trimHorizon, iterator == nil, !isGapNoted,
+                parts.clock.uptime - heardAt > .seconds(ShardTree.retention)
+            {
+                isGapNoted = true
+                addGap("the shard could not be read for 24 hours; what is trimmed by now is lost")
+            }
             do throws(SourceError) {
                 let here =
                     if let iterator { iterator } else {
@@ -246,14 +258,17 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                         isGapNoted = true
                         addGap("records were trimmed before they were read")
                     }
-                    if opening == .trimHorizon { refusals += 1 }
-                    if refusals == Self.refusalsMaximum { return .gone }
+                    if opening == .trimHorizon { misses += 1 }
+                    if misses == Self.refusalsMaximum { return .gone }
                     opening = .trimHorizon
-                case .gone, .block:
+                case .gone:
+                    iterator = nil
+                    misses += 1
+                    if misses == Self.refusalsMaximum { return .gone }
+                case .block:
                     iterator = nil
                     refusals += 1
                     guard refusals == Self.refusalsMaximum else { break }
-                    if verdict == .gone { return .gone }
                     // Servers that are not AWS's may not take a shard's start for a position.
                     guard case .at = opening else { return .refused("\(error)") }
                     opening = .trimHorizon

@@ -235,9 +235,12 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     }
 
     private func finish(_ id: ShardID, _ walk: inout Coordination) {
-        parts.progress.update(stream) { $0.tree.finish(id, time: parts.clock.time) }
+        let children = parts.progress.update(stream) { stream in
+            stream.tree.finish(id, time: parts.clock.time)
+            return stream.tree.children(of: id)
+        }
         walk.plan.shardEnded(id, at: parts.clock.uptime)
-        walk.catchUp?.left(id)
+        walk.catchUp?.ended(id, with: children)
         parts.logger.info(
             "shard closed", metadata: ["shard": "\(id)", "table": "\(stream.table)"])
     }
@@ -320,7 +323,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         guard !walk.isListed else { return }
         walk.isListed = true
         let recent = parts.progress.visit(stream) { stream in
-            if goal != .follow { walk.catchUp = CatchUp(stream.tree) }
+            if case .catchUp(let time) = goal { walk.catchUp = CatchUp(stream.tree, to: time) }
             return stream.tree.recentEnds(time: parts.clock.time)
         }
         for id in recent { walk.plan.shardEnded(id, at: parts.clock.uptime) }

@@ -14,6 +14,9 @@ struct Simulate: ParsableCommand {
             kills, losses of power, days of downtime. The same seed gives the same history. Exit code 1 if any failed.
             """)
 
+    /// How many of those that fail are told one by one.
+    private static let shown = 20
+
     @Option(help: "How many histories.")
     var seeds: UInt64 = 2_000
 
@@ -52,9 +55,13 @@ struct Simulate: ParsableCommand {
                 }
                 jobsRun.add(report.jobs, ordering: .relaxed)
                 guard !report.violations.isEmpty else { continue }
-                failed.withLock { $0.append(seed) }
+                let count = failed.withLock { failed in
+                    failed.append(seed)
+                    return failed.count
+                }
+                guard count <= Self.shown else { continue }
                 print(
-                    "seed \(seed): \(report.violations[0])\n    repeat with: simulate --seed \(seed)"
+                    "seed \(seed): \(report.violations[0].prefix(200))\n    repeat with: simulate --seed \(seed)"
                 )
                 fflush(nil)
             }

@@ -27,15 +27,43 @@ struct CallInvariants: Sendable {
         var pages: [Page] = []
     }
 
+    /// A listing of all shards, page by page.
+    private struct Listing {
+        var begunAt = Duration.zero
+        var lastCallAt = Duration.zero
+        /// Those whose pages have arrived.
+        var cursors: Set<ShardID> = []
+
+        /// When the next one may begin: three quarters of the budget stay free for others.
+        var nextNotBefore: Duration {
+            lastCallAt + min((lastCallAt - begunAt) * 3, .seconds(cursors.count))
+        }
+    }
+
     private var readers: [ShardID: Reader] = [:]
     private var describeNotBefore = Duration.zero
+    /// The listing that is under way, or was the last one.
+    private var listing = Listing()
 
     // MARK: DescribeStream
 
     /// What is wrong with a DescribeStream call that begins now.
-    mutating func describes(at now: Duration) -> String? {
+    mutating func describes(_ selection: ShardSelection, at now: Duration) -> String? {
         defer { describeNotBefore = max(describeNotBefore, now + Simulator.describeInterval) }
-        return now < describeNotBefore ? "DescribeStream is called too often" : nil
+        if now < describeNotBefore { return "DescribeStream is called too often" }
+        guard case .all(let cursor) = selection else { return nil }
+        defer { listing.lastCallAt = now }
+        guard let cursor else {
+            let isHasty = now < listing.nextNotBefore
+            listing = Listing(begunAt: now)
+            return isHasty ? "the shards are listed too often" : nil
+        }
+        return listing.cursors.contains(cursor) ? "a listing goes in circles" : nil
+    }
+
+    /// Notes that the answer to a DescribeStream call has arrived.
+    mutating func described(_ selection: ShardSelection) {
+        if case .all(let cursor?) = selection { listing.cursors.insert(cursor) }
     }
 
     /// Notes that a DescribeStream call has failed.

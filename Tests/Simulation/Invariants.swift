@@ -16,18 +16,17 @@ import Walk
 /// (``Simulator``).
 struct Invariants {
     private let world: World.State
-    private let hasBegun: Bool
+    /// When the stream was begun, by the service's clock; infinity before that.
+    private let begunAt: Double
     /// The service's time, in seconds since 1970.
     private let time: Double
     private let scenario: Scenario
 
-    /// Looks at the world at a time; nothing is promised before the stream has begun.
-    init(
-        _ world: World.State, hasBegun: Bool, time: Double, _ scenario: Scenario
-    ) {
+    /// Looks at the world now; nothing is promised before the stream has begun, which the daemon's clock says.
+    init(_ world: World.State, begunAt: Double?, _ clock: SimulatedClock, _ scenario: Scenario) {
         self.world = world
-        self.hasBegun = hasBegun
-        self.time = time
+        self.begunAt = begunAt.map(clock.serviceTime(of:)) ?? .infinity
+        time = clock.serviceTime
         self.scenario = scenario
     }
 
@@ -35,12 +34,14 @@ struct Invariants {
 
     // MARK: What is promised
 
-    /// When the stream was begun, by the service's clock.
-    private var begunAt: Double { hasBegun ? world.begunAt : .infinity }
-
     /// The entries of a shard that have to be applied.
     private func promised(_ shard: StreamModel.ModelShard) -> ArraySlice<StreamModel.Entry> {
-        guard scenario.start == .latest else { return shard.entries[...] }
+        guard scenario.start == .latest else {
+            // What was trimmed before the shards were opened was never promised.
+            let openedAt = begunAt + 60
+            return shard.isGone(at: openedAt)
+                ? [] : shard.entries.dropFirst(shard.trimmed(at: openedAt))
+        }
         guard shard.createdAt <= begunAt else { return shard.entries[...] }
         // What was made between the listing and the opening at LATEST belongs to neither.
         let from = max(begunAt, world.latestAt[shard.id] ?? begunAt)
@@ -110,11 +111,11 @@ struct Invariants {
         with entry: StreamModel.Entry, in shard: StreamModel.ModelShard, _ gaps: [Checkpoint.Gap]
     ) -> String? {
         if isAcknowledged(entry) { return nil }
-        guard isTrimmed(entry, in: shard) else {
-            return "\(entry.key) version \(entry.version) is not acknowledged"
-        }
         let isReported = gaps.contains { gap in
             gap.shard.map { model.leads(from: shard.id, to: ShardID($0)) } ?? false
+        }
+        guard isTrimmed(entry, in: shard) else {
+            return "\(entry.key) version \(entry.version) is not acknowledged"
         }
         return isReported ? nil : "\(entry.key) version \(entry.version) is lost without a word"
     }
@@ -136,6 +137,21 @@ struct Invariants {
         item.value <= world.cache.acknowledged[item.key] ?? 0
     }
 
+    // MARK: A kill
+
+    /// What was applied so long ago that it ought to be remembered, and is not.
+    func forgotten(by saved: Checkpoint.Stream?) -> String? {
+        let limit = time - Simulator.saveDeadline.inSeconds
+        for (applied, key, version) in world.cache.applied where applied < limit {
+            guard let id = model.places[key]?[version - 1], let entries = model.shards[id]?.entries,
+                let entry = entries.first(where: { $0.key == key && $0.version == version })
+            else { continue }
+            guard saved?.shards[id]?.position.covers(entry.number) != true else { continue }
+            return "\(key) version \(version) was applied \(time - applied) s ago and is not saved"
+        }
+        return nil
+    }
+
     // MARK: The end
 
     /// What is still missing of the records that were made before a time, by the service's clock.
@@ -147,10 +163,12 @@ struct Invariants {
         }
     }
 
-    /// Where the cache is not the table.
-    func differences() -> [String] {
-        model.last.values.filter { isAcknowledged($0) && world.cache.values[$0.key] != $0.image }
-            .map { "\($0.key) is \(world.cache.values[$0.key] ?? "nothing")" }.sorted()
+    /// Where the cache is not the table, of the items that were changed last before a time by the service's clock.
+    func differences(madeBefore limit: Double) -> [String] {
+        model.last.values.filter {
+            $0.time < limit && isAcknowledged($0) && world.cache.values[$0.key] != $0.image
+        }
+        .map { "\($0.key) is \(world.cache.values[$0.key] ?? "nothing")" }.sorted()
     }
 }
 

@@ -66,8 +66,9 @@ private struct Course {
         var now = first
         let lives = ending == .caughtUp ? 1 : number(1...4)
         if ending == .caughtUp, chance(0.5) {
-            let last = now - .milliseconds(number(1...3_000))
-            events.append((max(.zero, last), .rollOver(choice: -1, splitting: chance(0.5))))
+            let last = max(.zero, now - .milliseconds(number(1...4_000)))
+            fill(from: last, to: now, writes: number(0...10), turns: 0)
+            events.append((last, .rollOver(choice: -1, splitting: chance(0.5))))
         }
         for life in 1...lives {
             events.append((now, ending == .caughtUp ? .replay : .start))
@@ -82,10 +83,12 @@ private struct Course {
         }
         if ending == .drained {
             let last = now - .milliseconds(number(1...3_000))
+            let isQuick = chance(0.5)
             if chance(0.5) { events.append((last, .rollOver(choice: -1, splitting: chance(0.5)))) }
             fill(from: now - .seconds(3), to: now, writes: number(0...8), turns: 0)
             events.append((now, .disable))
-            events.append((now + .seconds(number(0...20)), .endDisabling))
+            events.append(
+                (now + .milliseconds(number(0...(isQuick ? 1_000 : 20_000))), .endDisabling))
             now += .seconds(20)
         }
         calm = now
@@ -97,7 +100,7 @@ private struct Course {
         let jobs = number(0...200)
         events.append(
             (now, isStop ? .stop : chance(0.3) ? .losePower(jobs: jobs) : .kill(jobs: jobs)))
-        let isLong = chance(0.06)
+        let isLong = chance(0.1)
         losesRecords = losesRecords || isLong
         // A stop takes its time, and nothing begins before it is over. What was killed comes back at once.
         let pause: Duration =
@@ -138,7 +141,9 @@ private struct Course {
             // Now and then one that outlives the iterators, or even the records.
             var length = number(1...20)
             if chance(0.03) { length = number(900...1_500) }
-            if isOfCache, chance(0.01) {
+            var kinds: [SourceError.Kind] = chance(0.5) ? [.unavailable, .throttled] : all
+            if chance(0.01) {
+                kinds = [.denied]
                 length = number(87_000...120_000)
                 losesRecords = true
                 fill(
@@ -149,7 +154,7 @@ private struct Course {
                 Scenario.Storm(
                     from: begin, to: begin + .seconds(length),
                     probability: length > 80_000 || chance(0.3) ? 1 : 0.3,
-                    isOfCache: isOfCache, kinds: chance(0.5) ? [.unavailable, .throttled] : all))
+                    isOfCache: isOfCache, kinds: kinds))
         }
         return storms.map(\.to).max() ?? to
     }

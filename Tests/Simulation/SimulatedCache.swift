@@ -17,10 +17,12 @@ package struct SimulatedCache: Sink {
         await process.life.pause(in: world)
         guard process.life.isOn else { throw SinkError(.unavailable, "the process has ended") }
         if let fault { throw fault }
+        let time = world.clock.serviceTime
         world.access { world in
             for (key, version) in written {
                 let known = world.cache.acknowledged[key] ?? 0
                 world.cache.acknowledged[key] = max(version, known)
+                world.cache.applied.append((time, key, version))
             }
         }
     }
@@ -49,8 +51,9 @@ package struct SimulatedCache: Sink {
             let key = String(decoding: key, as: UTF8.self)
             let value = value.map { String(decoding: $0, as: UTF8.self) }
             world.note("cache: \(key) = \(value ?? "nothing")")
-            let hasBegun = process.hasBegun
-            let time = world.clock.serviceTime
+            let begunAt = process.begunAt
+            let clock = world.clock
+            let time = clock.serviceTime
             let problem = world.access { world -> String? in
                 world.cache.replaced.append((time, key, world.cache.values[key]))
                 world.cache.values[key] = value
@@ -58,7 +61,7 @@ package struct SimulatedCache: Sink {
                     return "\(key) is written with what no record holds"
                 }
                 written.append((key, version))
-                let check = Invariants(world, hasBegun: hasBegun, time: time, scenario)
+                let check = Invariants(world, begunAt: begunAt, clock, scenario)
                 defer { world.cache.written[key] = version }
                 return check.problem(inWriting: key, version)
             }

@@ -19,18 +19,35 @@ package final class SimulatedClock: WalkClock {
     /// The service's time at the beginning of all simulations, in seconds since 1970.
     static let origin = 1_700_000_000.0
 
-    /// By how many seconds the machine's clock is wrong.
-    private let skew: Mutex<Double>
+    /// By how many seconds the machine's clock is wrong, and since when.
+    private let skews: Mutex<[(since: Duration, seconds: Double)]>
     private let state = Mutex(State())
 
     /// A clock at its beginning.
-    package init(skew: Double = 0) { self.skew = Mutex(skew) }
+    package init(skew: Double = 0) { skews = Mutex([(.zero, skew)]) }
 
     /// Sets the machine's clock, so that it is wrong by so many seconds.
-    func set(skew seconds: Double) { skew.withLock { $0 = seconds } }
+    func set(skew seconds: Double) {
+        let now = uptime
+        skews.withLock { $0.append((now, seconds)) }
+    }
+
+    /// The service's time, in seconds since 1970, when the machine's clock showed a time last.
+    func serviceTime(of time: Double) -> Double {
+        let now = serviceTime
+        return skews.withLock { skews in
+            var end = now
+            for (since, seconds) in skews.reversed() {
+                let begin = Self.origin + since.inSeconds
+                if (begin...end).contains(time - seconds) { return time - seconds }
+                end = begin
+            }
+            return now
+        }
+    }
 
     package var uptime: Duration { state.withLock { $0.uptime } }
-    package var time: Double { serviceTime + skew.withLock { $0 } }
+    package var time: Double { serviceTime + skews.withLock { $0.last?.seconds ?? 0 } }
     /// The time by the service's clock, in seconds since 1970.
     var serviceTime: Double { Self.origin + uptime.inSeconds }
 

@@ -36,7 +36,6 @@ struct SimulatedDisk: CheckpointStore {
 
     /// Looks at what a process would find now; if the save `isPromised` to be on disk, it stays there.
     private func examine(isPromised: Bool) {
-        let time = world.clock.serviceTime
         let scenario = world.scenario
         let problems = world.access { state -> [String] in
             let bytes = state.disk.read(Self.path)
@@ -53,7 +52,8 @@ struct SimulatedDisk: CheckpointStore {
                 return ["the checkpoint is damaged"]
             }
             let stream = found.streams[Simulator.stream]
-            let check = Invariants(state, hasBegun: stream != nil, time: time, scenario)
+            let check = Invariants(
+                state, begunAt: stream?.beginning.time, world.clock, scenario)
             let problems = check.problems(inSaving: stream)
             state.saved.bytes = bytes
             state.saved.content = found

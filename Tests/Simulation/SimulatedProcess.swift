@@ -18,6 +18,8 @@ package final class SimulatedProcess: Sendable {
         var task: Task<Void, Never>?
     }
 
+    /// How often the checkpoint is saved, at most.
+    static let saveBeat = Duration.seconds(1)
     /// The pauses between polls that bring nothing.
     static let idle = IdlePause(minimum: .milliseconds(500), maximum: .seconds(8))
 
@@ -45,15 +47,15 @@ package final class SimulatedProcess: Sendable {
 
     /// How it ended; nil while it runs.
     var ending: Ending? { state.withLock(\.ending) }
-    /// Whether its stream has begun.
-    var hasBegun: Bool { progress.knows(Simulator.stream) }
+    /// When its stream was begun, in seconds since 1970 by the daemon's clock; nil before that.
+    var begunAt: Double? { progress.streams[Simulator.stream]?.tree.beginning.time }
 
     /// Starts the daemon.
     func start(in world: World, on executor: SeededExecutor) throws(InvalidKeyTemplate) {
         let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
         let clock = world.clock
         let saver = CheckpointSaver(
-            progress, to: disk, every: .seconds(1), clock: clock, logger: logger)
+            progress, to: disk, every: Self.saveBeat, clock: clock, logger: logger)
         let walker = Walker(
             Simulator.stream, from: world.scenario.start,
             mapping: Mapping(key: try KeyTemplate("{id}")), goal: goal,
@@ -63,11 +65,7 @@ package final class SimulatedProcess: Sendable {
                 sink: SimulatedCache(world: world, process: self), clock: clock,
                 progress: progress, memory: memory,
                 calls: CallBudget(callsPerSecond: 5, clock: clock), idle: Self.idle,
-                logger: logger,
-                remember: {
-                    world.access { $0.begunAt = clock.serviceTime }
-                    await saver.saveOrReport()
-                }))
+                logger: logger, remember: { await saver.saveOrReport() }))
         let task = Task(executorPreference: executor) {
             let ending = await withTaskGroup(of: Void.self) { group in
                 group.addTask { await saver.run() }

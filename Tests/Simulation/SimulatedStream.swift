@@ -42,8 +42,8 @@ package final class SimulatedStream: Source {
     package func describe(
         _ stream: StreamARN, _ selection: ShardSelection
     ) async throws(SourceError) -> StreamDescription {
-        check { $0.describes(at: $1) }
-        return try await perform("DescribeStream", on: nil) { () throws(SourceError) in
+        check { $0.describes(selection, at: $1) }
+        let description = try await perform("DescribeStream", on: nil) { () throws(SourceError) in
             let lag = scenario.listingLag == 0 ? 0 : world.random(0...scenario.listingLag)
             let time = max(now - lag, SimulatedClock.origin)
             let (status, shards) = world.access { world in
@@ -71,6 +71,8 @@ package final class SimulatedStream: Source {
                         ? shards.first?.id : page.count < rest.count ? page.last?.id : nil)
             }
         }
+        state.withLock { $0.calls.described(selection) }
+        return description
     }
 
     package func shardIterator(
@@ -258,12 +260,13 @@ package final class SimulatedStream: Source {
     }
 
     private func checkLatest(_ shard: ShardID) {
+        let begunAt = process.begunAt.map(world.clock.serviceTime(of:)) ?? .infinity
         let problem = world.access { world -> String? in
             guard world.latestAsked.insert(shard).inserted else {
                 return "\(shard) is opened at LATEST twice"
             }
             let createdAt = world.model.shards[shard]?.createdAt ?? 0
-            return world.begunAt < createdAt ? "\(shard) is new and opened at LATEST" : nil
+            return begunAt < createdAt ? "\(shard) is new and opened at LATEST" : nil
         }
         if let problem { world.violate(problem) }
     }

@@ -79,16 +79,16 @@ struct StreamModel: Sendable {
     private var generator: SeededGenerator
 
     /// How long a child may be in sight before its parent is, in seconds.
-    private static let precedence = 6.0
+    private static let precedence = 5.0
 
     private let shynessMaximum: Double
     private let hasTimelessNames: Bool
 
-    /// A stream that is being switched on; its shards are listed within `shynessMaximum` seconds.
-    init(seed: UInt64, shynessMaximum: Double, hasTimelessNames: Bool) {
-        generator = SeededGenerator(seed: seed)
-        self.shynessMaximum = shynessMaximum
-        self.hasTimelessNames = hasTimelessNames
+    /// The stream of a scenario, which is being switched on.
+    init(_ scenario: Scenario) {
+        generator = SeededGenerator(seed: scenario.seed)
+        shynessMaximum = scenario.shynessMaximum
+        hasTimelessNames = scenario.hasTimelessNames
     }
 
     /// The shards that take records, in the order of their names.

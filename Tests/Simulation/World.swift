@@ -15,8 +15,6 @@ final class World: Sendable {
         var generator: SeededGenerator
         /// When LATEST was first opened on a shard by an answer that arrived, in seconds since 1970.
         var latestAt: [ShardID: Double] = [:]
-        /// When the stream was begun last, in seconds since 1970 by the service's clock.
-        var begunAt = Double.infinity
         /// The shards that were asked for at LATEST since the stream began.
         var latestAsked: Set<ShardID> = []
         var violations: [String] = []
@@ -36,9 +34,7 @@ final class World: Sendable {
         clock = SimulatedClock(skew: scenario.skew)
         state = Mutex(
             State(
-                model: StreamModel(
-                    seed: scenario.seed, shynessMaximum: scenario.shynessMaximum,
-                    hasTimelessNames: scenario.hasTimelessNames),
+                model: StreamModel(scenario),
                 generator: SeededGenerator(seed: scenario.seed &+ 1)))
     }
 
@@ -90,6 +86,8 @@ struct CacheModel: Sendable {
     var written: [String: Int] = [:]
     /// The newest version of each key that the present process was told of by its checkpoint.
     var remembered: [String: Int] = [:]
+    /// What the present process was told to be written, with the time in seconds since 1970.
+    var applied: [(time: Double, key: String, version: Int)] = []
     /// What each write has replaced, with its time in seconds since 1970; kept only where it is asked for.
     var replaced: [(time: Double, key: String, value: String?)] = []
 

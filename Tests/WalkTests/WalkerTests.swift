@@ -177,7 +177,7 @@ import Walk
         let report = try Simulator.run(lossy)
         // Without positions in the cache nobody notices; the simulation does.
         #expect(!report.violations.isEmpty)
-        #expect(report.violations.allSatisfy { $0.hasPrefix("at the end: ") })
+        #expect(report.violations.allSatisfy { $0.hasPrefix("not caught up: k") })
     }
 
     @Test func `days without the cache are told as a loss, once, and no more than that is lost`()
