@@ -1,4 +1,4 @@
-# What demo.sh, test.sh and install.sh share; they source it from the top folder.
+# What the scripts beside it share; they source it from the top folder.
 # shellcheck shell=bash disable=SC2034 # its variables are used by those scripts
 
 # The oldest toolchain that reads Package.swift.
@@ -9,6 +9,8 @@ readonly build_packages=(
     binutils ca-certificates git libc6-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 tzdata
     zlib1g-dev
 )
+# What the tests need beside that; libfaketime sets the clock of a process in deploy/chaos.sh.
+test_packages=(libfaketime openssl python3 python3-venv)
 # What the finished program links against: the Dockerfile's last stage installs the same.
 readonly runtime_packages=(ca-certificates libcurl4 libhiredis0.14 libssl3)
 
@@ -93,6 +95,20 @@ find_swift() {
     [[ $(printf '%s\n' "$swift_minimum" "$version" | sort -V | head -n 1) == "$swift_minimum" ]] ||
         fail "the Swift toolchain is $version, which is too old" "$remedy"
     say "Swift $version at $(command -v swift)"
+}
+
+# The oracles' Python packages, in an environment of their own.
+provide_python() {
+    local home=.build/python requirements=Tests/requirements.txt
+    # Written last, so that an environment that was left half-made is made anew.
+    if ! cmp -s "$requirements" "$home/installed.txt"; then
+        /usr/bin/python3 -m venv --clear "$home"
+        "$home/bin/pip" install --quiet --disable-pip-version-check --retries 5 -r "$requirements" ||
+            fail "the Python packages could not be installed" \
+                "see pip's words above: it has to reach pypi.org, or the index that PIP_INDEX_URL names"
+        cp "$requirements" "$home/installed.txt"
+    fi
+    export SHARDWALK_PYTHON=$PWD/$home/bin/python
 }
 
 # Makes a redis-server available without the service that Debian's package of that name would start:

@@ -6,20 +6,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . deploy/setup.sh
 
-# The oracles' Python packages, in an environment of their own.
-provide_python() {
-    local home=.build/python requirements=Tests/requirements.txt
-    # Written last, so that an environment that was left half-made is made anew.
-    if ! cmp -s "$requirements" "$home/installed.txt"; then
-        /usr/bin/python3 -m venv --clear "$home"
-        "$home/bin/pip" install --quiet --disable-pip-version-check --retries 5 -r "$requirements" ||
-            fail "the Python packages could not be installed" \
-                "see pip's words above: it has to reach pypi.org, or the index that PIP_INDEX_URL names"
-        cp "$requirements" "$home/installed.txt"
-    fi
-    export SHARDWALK_PYTHON=$PWD/$home/bin/python
-}
-
 # Runs a build and fails on any warning: the compiler's are errors anyway, those of the package manager
 # and the linker are not. What the packages of others print is theirs.
 without_warnings() {
@@ -43,9 +29,8 @@ check_libraries() {
 }
 
 step "packages"
-tools=(openssl python3 python3-venv shellcheck systemd)
-command -v node >/dev/null || tools+=(nodejs)
-install_packages "${build_packages[@]}" "${tools[@]}"
+command -v node >/dev/null || test_packages+=(nodejs)
+install_packages "${build_packages[@]}" "${test_packages[@]}" shellcheck systemd
 provide_redis
 find_swift
 
@@ -61,6 +46,11 @@ without_warnings swift build --build-tests --explicit-target-dependency-import-c
 step "release build"
 without_warnings swift build "${release_options[@]}"
 check_libraries
+
+step "simulation"
+simulation_options=(-c release --static-swift-stdlib --product simulate -Xswiftc -use-ld=lld)
+without_warnings swift build "${simulation_options[@]}"
+"$(swift build "${simulation_options[@]}" --show-bin-path)/simulate" --seeds 2000
 
 step "tests"
 swift test --skip-build --disable-xctest "$@"

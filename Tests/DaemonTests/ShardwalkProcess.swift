@@ -22,6 +22,13 @@ final class ShardwalkProcess: Sendable {
     /// Whether the process has not ended yet.
     var isRunning: Bool { process.isRunning }
 
+    /// The exit code of a process that has ended; a signal counts as 128 and its number.
+    var endedWith: Int32? {
+        guard !process.isRunning else { return nil }
+        return process.terminationReason == .exit
+            ? process.terminationStatus : 128 + process.terminationStatus
+    }
+
     /// The binary, which lies beside the tests' own in debug and in release builds.
     static let binary: URL = {
         let own = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
@@ -37,17 +44,19 @@ final class ShardwalkProcess: Sendable {
 
     /// Starts `shardwalk <arguments>` with an environment and nothing else in it.
     ///
-    /// Standard error is added to the file `log` in a folder, standard output to the file `output`.
+    /// Standard error is added to the file `log` in a folder, standard output to the file `output`. A launcher is a program that
+    /// becomes the one that it is told to run.
     init(
-        _ arguments: [String], environment: [String: String], in folder: TemporaryDirectory
+        _ arguments: [String], through launcher: String? = nil, environment: [String: String],
+        in folder: TemporaryDirectory
     ) throws {
         errorPath = folder.path("log")
         outputPath = folder.path("output")
         errorStart = Self.text(at: errorPath).utf8.count
         outputStart = Self.text(at: outputPath).utf8.count
         process = Process()
-        process.executableURL = Self.binary
-        process.arguments = arguments
+        process.executableURL = launcher.map { URL(filePath: $0) } ?? Self.binary
+        process.arguments = (launcher == nil ? [] : [Self.binary.path]) + arguments
         process.environment = environment
         process.currentDirectoryURL = URL(filePath: folder.path)
         process.standardInput = FileHandle.nullDevice
@@ -68,8 +77,7 @@ final class ShardwalkProcess: Sendable {
         } catch {
             throw TestBedError("shardwalk does not end; its log:\n\(log.suffix(3_000))")
         }
-        return process.terminationReason == .exit
-            ? process.terminationStatus : 128 + process.terminationStatus
+        return endedWith ?? -1
     }
 
     /// Waits until the log holds a text.

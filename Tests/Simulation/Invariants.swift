@@ -143,8 +143,10 @@ struct Invariants {
     func forgotten(by saved: Checkpoint.Stream?) -> String? {
         let limit = time - Simulator.saveDeadline.inSeconds
         for (applied, key, version) in world.cache.applied where applied < limit {
-            guard let id = model.places[key]?[version - 1], let entries = model.shards[id]?.entries,
-                let entry = entries.first(where: { $0.key == key && $0.version == version })
+            // Shards are remembered for as long as they are listed, and for two days at the least.
+            guard let id = model.places[key]?[version - 1], let shard = model.shards[id],
+                shard.isListed(at: time),
+                let entry = shard.entries.first(where: { $0.key == key && $0.version == version })
             else { continue }
             guard saved?.shards[id]?.position.covers(entry.number) != true else { continue }
             return "\(key) version \(version) was applied \(time - applied) s ago and is not saved"

@@ -100,7 +100,7 @@ private struct Course {
         let jobs = number(0...200)
         events.append(
             (now, isStop ? .stop : chance(0.3) ? .losePower(jobs: jobs) : .kill(jobs: jobs)))
-        let isLong = chance(0.1)
+        let isLong = chance(0.2)
         losesRecords = losesRecords || isLong
         // A stop takes its time, and nothing begins before it is over. What was killed comes back at once.
         let pause: Duration =
@@ -110,7 +110,7 @@ private struct Course {
                 ? .seconds(number(45...90)) : .milliseconds(number(500...5_000))
         fill(
             from: now, to: now + pause, writes: number(0...30),
-            turns: isLong ? number(4...12) : number(0...2))
+            turns: isLong ? number(4...25) : number(0...2))
         return now + pause
     }
 

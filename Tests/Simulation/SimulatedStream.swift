@@ -231,8 +231,10 @@ package final class SimulatedStream: Source {
         guard let storm, world.happens(storm.probability) else { return nil }
         var kind = storm.kinds[Int(world.random(0...Double(storm.kinds.count) - 0.001))]
         if kind == .expiredIterator, operation != "GetRecords" { kind = .unavailable }
-        if kind == .notFound || kind == .invalid, !storm.isBelieved {
-            // The third one would be believed.
+        // A shard that is listed is looked for as long as it takes; all other refusals are believed the third time.
+        let isKnowable = operation != "DescribeStream" && !scenario.hasTimelessNames
+        let isBelievable = kind == .invalid || kind == .notFound && !isKnowable
+        if isBelievable, !storm.isBelieved {
             let count = state.withLock { state in
                 state.refusals[thing, default: 0] += 1
                 return state.refusals[thing, default: 0]

@@ -250,7 +250,7 @@ package struct Simulator {
         let stretch = (SimulatedProcess.idle.maximum + call) * scenario.emptyPages / 4
         let records = world.access { $0.model.places.values.reduce(0) { $0 + $1.count } }
         let shards = world.access { $0.model.ids.count }
-        return (call * 2 + stretch) * (records / scenario.recordsPage + 1)
+        return (call * 2 + stretch) * (records / scenario.recordsPage + shards + 1)
             // Children that come late are looked for by whole listings, with pauses between them.
             + .seconds(shards / scenario.listingPage + 1) * 4
             + (scenario.ending == .drained ? DiscoveryPlan.lookingMinimumAtEnd : .zero)

@@ -9,13 +9,19 @@ import Synchronization
 /// Each connection has two threads that do nothing but carry bytes.
 package final class Proxy: Sendable {
     /// What becomes of bytes and of new connections.
-    package enum Way: Sendable {
+    package enum Way: Sendable, Equatable {
         /// They come through.
         case open
         /// Connections stay, and are made, but nothing comes through any more.
         case silent
         /// Connections are cut, and new ones are cut at once.
         case closed
+        /// Everything comes so many milliseconds late.
+        case slow(Int)
+        /// Everything comes a few bytes at a time.
+        case trickling
+        /// A connection is reset when so many bytes have come through it in one direction.
+        case cutting(Int)
     }
 
     private struct State {
@@ -121,16 +127,63 @@ package final class Proxy: Sendable {
     private func carry(_ source: Int32, _ sink: Int32, isRequest: Bool) {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         var tail: [UInt8] = []
+        var total = 0
         while true {
             let count = recv(source, &buffer, buffer.count, 0)
             guard count > 0 else { break }
             if isRequest { note(buffer[..<count], &tail) }
-            // A silent way keeps what it got until it is opened or closed again.
-            while state.withLock({ $0.way == .silent && !$0.isEnding }) { usleep(2_000) }
-            guard send(sink, buffer, count, Int32(MSG_NOSIGNAL)) == count else { break }
+            total += count
+            guard pass(buffer[..<count], from: source, to: sink, total: total) else { break }
         }
         shutdown(source, Int32(SHUT_RDWR))
         shutdown(sink, Int32(SHUT_RDWR))
+    }
+
+    /// Passes bytes on as the way is at the moment; false when the connection is over.
+    private func pass(
+        _ bytes: ArraySlice<UInt8>, from source: Int32, to sink: Int32, total: Int
+    ) -> Bool {
+        // A silent way keeps what it got until it is opened or closed again; what was given up meanwhile never comes,
+        // as on a network that comes back.
+        while state.withLock({ $0.way == .silent && !$0.isEnding }) {
+            if hasFailed(source) { return false }
+            usleep(2_000)
+        }
+        switch state.withLock(\.way) {
+        case .open, .silent, .closed: break
+        case .slow(let milliseconds): usleep(UInt32(milliseconds) * 1_000)
+        case .trickling:
+            for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: 7) {
+                let piece = bytes[start..<min(start + 7, bytes.endIndex)]
+                guard write(piece, to: sink) else { return false }
+                usleep(500)
+            }
+            return true
+        case .cutting(let limit) where total > limit:
+            _ = write(bytes.prefix(max(0, limit - total + bytes.count)), to: sink)
+            var setting = linger(l_onoff: 1, l_linger: 0)
+            for end in [source, sink] {
+                setsockopt(
+                    end, SOL_SOCKET, SO_LINGER, &setting, socklen_t(MemoryLayout<linger>.size))
+            }
+            return false
+        case .cutting: break
+        }
+        return write(bytes, to: sink)
+    }
+
+    private func write(_ bytes: ArraySlice<UInt8>, to sink: Int32) -> Bool {
+        bytes.withUnsafeBytes { send(sink, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            == bytes.count
+    }
+
+    /// Whether the other end of a connection has given it up.
+    private func hasFailed(_ end: Int32) -> Bool {
+        // POLLRDHUP, which is behind a feature macro: the other end sends nothing more.
+        let isClosed: Int32 = 0x2000
+        var event = pollfd(fd: end, events: Int16(isClosed), revents: 0)
+        return poll(&event, 1, 0) > 0
+            && event.revents & Int16(isClosed | POLLERR | POLLHUP) != 0
     }
 
     /// Counts the watched word in what has come, also where it came in two pieces.

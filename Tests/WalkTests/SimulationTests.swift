@@ -8,7 +8,7 @@ import Testing
 @Suite struct SimulationTests {
     /// Runs of seeds, so that all cores have some.
     private static let runs: [Range<UInt64>] =
-        stride(from: 0, to: 200, by: 25).map { $0..<$0 + 25 }
+        stride(from: 0, to: 100, by: 25).map { $0..<$0 + 25 }
 
     @Test(arguments: runs)
     func `nothing is lost, reordered or forgotten, whatever happens`(seeds: Range<UInt64>) throws {

@@ -23,8 +23,10 @@ extension LocalStreams.Faults {
             throw LocalStreams.FaultsError("the file", "not JSON, at byte \(error.offset)")
         }
         let top = try Members(
-            json, at: "", allowed: ["chances", "lateShare", "trickleSeconds", "script"])
+            json, at: "",
+            allowed: ["chances", "operations", "lateShare", "trickleSeconds", "script"])
         self.init()
+        operations = try top.operations("operations")
         lateShare = try top.number("lateShare", 0...1) ?? lateShare
         trickle = try top.seconds("trickleSeconds") ?? trickle
         if let value = top["chances"] {

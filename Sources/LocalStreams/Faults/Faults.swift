@@ -3,6 +3,8 @@ extension LocalStreams {
     package struct Faults: Hashable, Sendable {
         /// How likely each fault is for a request that can meet with it; 1 at the most in sum.
         package var chances: [Fault: Double]
+        /// The operations that meet with faults by chance, such as `GetRecords`; all of them where none is named.
+        package var operations: Set<String>
         /// How many of the 500s, 503s and resets that come by chance come after the request was served: a
         /// share, 0...1.
         package var lateShare: Double
@@ -47,12 +49,13 @@ extension LocalStreams {
 
         /// Faults by chance and by script; none where nothing is said.
         package init(
-            chances: [Fault: Double] = [:], lateShare: Double = 0.5,
+            chances: [Fault: Double] = [:], operations: Set<String> = [], lateShare: Double = 0.5,
             trickle: Duration = .milliseconds(500), script: [Step] = []
         ) {
             precondition(chances.values.allSatisfy { $0 >= 0 } && (0...1).contains(lateShare))
             precondition(chances.values.reduce(0, +) <= 1.000_001, "chances are parts of one")
             self.chances = chances
+            self.operations = operations
             self.lateShare = lateShare
             self.trickle = trickle
             self.script = script
@@ -137,7 +140,9 @@ struct FaultSequence: Sendable {
     }
 
     private mutating func byChance(_ operation: Operation) -> Mishap? {
-        guard !faults.chances.isEmpty else { return nil }
+        guard !faults.chances.isEmpty,
+            faults.operations.isEmpty || faults.operations.contains(operation.name)
+        else { return nil }
         var rest = Double.random(in: 0..<1, using: &generator)
         let isLate = Double.random(in: 0..<1, using: &generator) < faults.lateShare
         for fault in LocalStreams.Fault.allCases where fault.isPossible(for: operation) {

@@ -1,0 +1,172 @@
+import Foundation
+import LocalRedis
+import LocalStreams
+import Synchronization
+import TestBed
+import Testing
+import Walk
+
+/// Real processes in trouble: emulator, redis-server and shardwalk, with a proxy before each of the servers.
+///
+/// A workload writes to the table all the time. Troubles come as the plan of a seed has them, some at once; when all is over
+/// the cache has to equal the table, without a gap.
+struct ChaosRun {
+    /// What a run has shown.
+    struct Report {
+        /// How often each kind of trouble came.
+        var troubles: [String: Int] = [:]
+        /// How often the daemon was started.
+        var starts = 0
+        /// How many items the table held at its end.
+        var items = 0
+    }
+
+    /// Every write is on disk before it is acknowledged.
+    private static let durable = ["appendonly yes", "appendfsync always"]
+    /// How much room the checkpoint has: a few dozen times what it takes.
+    private static let diskSize = "4m"
+
+    /// The seed of plan, workload and emulator.
+    let seed: UInt64
+    /// How long the workload writes, in seconds.
+    let seconds: Int
+    /// Whether the clock of the daemon's machine is set as well.
+    let setsClock: Bool
+    /// Is told what happens, line by line.
+    let tell: @Sendable (String) -> Void
+
+    /// Runs to the end.
+    ///
+    /// - Throws: when cache and table differ, the daemon ends strangely, or something else than troubles goes wrong.
+    func run() async throws -> Report {
+        let configuration = LocalStreams.Configuration(
+            partitions: 3, rolloverEvery: .seconds(2), splitShare: 0.1, speed: 60,
+            listingDelayMax: .seconds(60), faults: .none, seed: seed, credentials: Stage.keys)
+        return try await withStage(configuration, redisSettings: Self.durable) { stage, streams in
+            try await run(on: stage, streams)
+        }
+    }
+
+    private func run(on stage: Stage, _ streams: LocalStreams) async throws -> Report {
+        let disk = try ChaosDisk(stage.checkpointFolder, size: Self.diskSize)
+        defer { disk?.remove() }
+        let clock = setsClock ? try ChaosClock(stage.folder.path("clock")) : nil
+        if disk == nil { tell("no full disks: mounting a file system is not permitted") }
+        if setsClock, clock == nil { tell("no wrong clocks: libfaketime is not installed") }
+        let streamProxy = try Proxy(to: try port(in: streams.endpoint))
+        defer { streamProxy.end() }
+        let cacheProxy = try Proxy(to: Int(try #require(stage.redis.port)))
+        defer { cacheProxy.end() }
+        try configure(stage, streamProxy.port, cacheProxy.port)
+        let daemon = SupervisedDaemon(stage, clock: clock)
+        let scene = Scene(
+            stage: stage, streams: streams, daemon: daemon, streamProxy: streamProxy,
+            cacheProxy: cacheProxy, disk: disk, clock: clock)
+        var plan = ChaosPlan(seed: seed, canFillDisk: disk != nil, canSetClock: clock != nil)
+
+        var report = Report()
+        let expected = try await withThrowingTaskGroup(of: Void.self) { group in
+            async let table = Workload.write(to: streams.endpoint, seed: seed, seconds: seconds)
+            try await wait { !streams.openShards(of: "items").isEmpty }
+            group.addTask { try await daemon.supervise() }
+            let end = ContinuousClock.now + .seconds(seconds)
+            while ContinuousClock.now < end {
+                let step = plan.next()
+                try await perform(step, scene)
+                for trouble in step.troubles { report.troubles[trouble.kind, default: 0] += 1 }
+            }
+            let expected = try await table
+            tell("the workload is done: \(expected.count) items")
+            try await stage.waitForCache(expected)
+            group.cancelAll()
+            try await group.waitForAll()
+            return expected
+        }
+        try await finish(stage, daemon)
+        report.starts = daemon.starts
+        report.items = expected.count
+        return report
+    }
+
+    private func perform(_ step: ChaosPlan.Step, _ scene: Scene) async throws {
+        try await Task.sleep(for: step.calm)
+        let names = step.troubles.map(\.description).joined(separator: ", ")
+        tell("\(names) for \(step.length)")
+        for trouble in step.troubles { try await scene.begin(trouble) }
+        try await Task.sleep(for: step.length)
+        for trouble in step.troubles.reversed() { try await scene.end(trouble) }
+    }
+
+    private func finish(_ stage: Stage, _ daemon: SupervisedDaemon) async throws {
+        #expect(try await daemon.stop() == 0)
+        let gaps = try #require(try stage.checkpoint()).streams.values.flatMap(\.gaps)
+        #expect(gaps.isEmpty, "\(gaps)")
+    }
+
+    private func configure(_ stage: Stage, _ streamPort: Int, _ cachePort: Int) throws {
+        try stage.configure([
+            "aws": """
+            {"region": "us-east-1", "endpoint": "http://127.0.0.1:\(streamPort)", "proxy": "", \
+            "requestTimeoutSeconds": 2}
+            """,
+            "redis": """
+            {"url": "redis://walker:${REDIS_PASSWORD}@127.0.0.1:\(cachePort)", \
+            "commandTimeoutSeconds": 1}
+            """,
+        ])
+    }
+
+    private func port(in endpoint: String) throws -> Int {
+        try #require(endpoint.split(separator: ":").last.flatMap { Int($0) })
+    }
+}
+
+/// Everything that can be in trouble.
+private struct Scene {
+    /// Longer than an iterator lives, by the emulator's clock.
+    private static let iteratorsLife = Duration.seconds(16 * 60)
+
+    let stage: Stage
+    let streams: LocalStreams
+    let daemon: SupervisedDaemon
+    let streamProxy: Proxy
+    let cacheProxy: Proxy
+    let disk: ChaosDisk?
+    let clock: ChaosClock?
+
+    func begin(_ trouble: ChaosPlan.Trouble) async throws {
+        switch trouble {
+        case .killDaemon: try await daemon.kill()
+        case .freezeDaemon: daemon.signal(SIGSTOP)
+        case .killRedis: await stage.redis.kill()
+        case .freezeRedis: stage.redis.pause()
+        case .streamWay(let way): streamProxy.make(way)
+        case .cacheWay(let way): cacheProxy.make(way)
+        case .storm:
+            // The workload is to go on.
+            var storm = LocalStreams.Faults.storm
+            storm.operations = [
+                "DescribeStream", "GetShardIterator", "GetRecords", "DescribeTable",
+            ]
+            streams.set(storm)
+        case .fullDisk: try disk?.fill()
+        case .wrongClock(let seconds): try clock?.set(seconds)
+        }
+    }
+
+    func end(_ trouble: ChaosPlan.Trouble) async throws {
+        switch trouble {
+        case .killDaemon: daemon.resume()
+        case .freezeDaemon:
+            streams.advance(by: Self.iteratorsLife)
+            daemon.signal(SIGCONT)
+        case .killRedis: try await stage.redis.restart()
+        case .freezeRedis: stage.redis.resume()
+        case .streamWay: streamProxy.make(.open)
+        case .cacheWay: cacheProxy.make(.open)
+        case .storm: streams.set(.none)
+        case .fullDisk: disk?.empty()
+        case .wrongClock: try clock?.set(0)
+        }
+    }
+}
