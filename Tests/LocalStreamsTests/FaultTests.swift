@@ -94,7 +94,10 @@ import Testing
     @Test(arguments: [
         ("[]", "the file: give an object"),
         ("{", "the file: not JSON, at byte 1"),
-        (#"{"chance":{}}"#, "chance: unknown: use chances, operations, lateShare, trickleSeconds, script"),
+        (
+            #"{"chance":{}}"#,
+            "chance: unknown: use chances, operations, lateShare, trickleSeconds, script"
+        ),
         (#"{"chances":{"cut":1.5}}"#, "chances.cut: give a number from 0.0 to 1.0"),
         (#"{"chances":{"cut":0.6,"reset":0.6}}"#, "chances: their sum is more than 1"),
         (#"{"script":[{"fault":"cut"},{"late":true}]}"#, "script[1].fault: give one of "),
