@@ -45,8 +45,9 @@ package struct DiscoveryPlan: Sendable {
     private static let urgentBeat = Duration.seconds(2)
     /// How often the children of one shard are asked for before the listings alone are relied on.
     private static let missesMaximum = 10
-    /// How many listings have to show no child, over what time, to say that a shard most likely has none.
+    /// How many listings have to show no child to say that a shard most likely has none.
     private static let listingsMinimum = 2
+    /// How long after a shard's end it is too early to say so.
     package static let lookingMinimum = Duration.seconds(10)
     /// The same where nobody looks again, because the stream is taken for read to its end.
     package static let lookingMinimumAtEnd = Duration.seconds(30)

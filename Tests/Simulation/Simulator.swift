@@ -309,7 +309,7 @@ package struct Simulator {
     }
 
     private func missing(madeBefore limit: Double = .infinity) -> [String] {
-        return world.access { [scenario, process, clock = world.clock] state in
+        world.access { [scenario, process, clock = world.clock] state in
             let live = process?.progress.streams[Self.stream]
             let disk = state.saved.content?.streams[Self.stream]
             guard let beginning = live?.tree.beginning ?? disk?.beginning else {

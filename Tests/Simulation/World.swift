@@ -10,7 +10,7 @@ final class World: Sendable {
         var model: StreamModel
         var cache = CacheModel()
         var disk = DiskModel()
-        /// The checkpoint that a process finds which starts now.
+        /// What is known of the checkpoint on that disk.
         var saved = SavedCheckpoint()
         var generator: SeededGenerator
         /// When LATEST was first opened on a shard by an answer that arrived, in seconds since 1970.
@@ -88,7 +88,7 @@ struct CacheModel: Sendable {
     var remembered: [String: Int] = [:]
     /// What the present process was told to be written, with the time in seconds since 1970.
     var applied: [(time: Double, key: String, version: Int)] = []
-    /// What each write has replaced, with its time in seconds since 1970; kept only where it is asked for.
+    /// What each write has replaced, with its time in seconds since 1970.
     var replaced: [(time: Double, key: String, value: String?)] = []
 
     /// Forgets what was written since a time, as a replica does that has not got it yet.

@@ -127,7 +127,7 @@ struct FaultSequence: Sendable {
         for index in faults.script.indices {
             let step = faults.script[index]
             guard elapsed >= step.from.milliseconds, step.fault.isPossible(for: operation),
-                step.operations.isEmpty || step.operations.contains(operation.name)
+                Self.concerns(step.operations, operation)
             else { continue }
             if step.skip > 0 {
                 faults.script[index].skip -= 1
@@ -139,10 +139,15 @@ struct FaultSequence: Sendable {
         return found
     }
 
+    /// Whether an operation is among those that are named; all are where none is.
+    private static func concerns(_ names: Set<String>, _ operation: Operation) -> Bool {
+        names.isEmpty || names.contains(operation.name)
+    }
+
     private mutating func byChance(_ operation: Operation) -> Mishap? {
-        guard !faults.chances.isEmpty,
-            faults.operations.isEmpty || faults.operations.contains(operation.name)
-        else { return nil }
+        guard !faults.chances.isEmpty, Self.concerns(faults.operations, operation) else {
+            return nil
+        }
         var rest = Double.random(in: 0..<1, using: &generator)
         let isLate = Double.random(in: 0..<1, using: &generator) < faults.lateShare
         for fault in LocalStreams.Fault.allCases where fault.isPossible(for: operation) {

@@ -40,7 +40,10 @@ final class ChaosDisk: Sendable {
     func remove() { umount2(folder, Int32(MNT_DETACH)) }
 }
 
-/// The clock of one process's machine, set by libfaketime; pauses go by another clock, which is left alone.
+/// The clock of one process's machine, set by libfaketime.
+///
+/// Its version 0.9.10 shifts timers of other clocks as well, whatever it is told, so that a process whose clock is set back may
+/// sleep for as long: a run that stands still says nothing of the daemon.
 final class ChaosClock: Sendable {
     private static let library = "/usr/lib/\(machine)-linux-gnu/faketime/libfaketime.so.1"
 

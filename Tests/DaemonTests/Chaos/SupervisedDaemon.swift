@@ -8,7 +8,6 @@ final class SupervisedDaemon: Sendable {
         var process: ShardwalkProcess?
         var isWanted = true
         var starts = 0
-        var strangeEnd: String?
     }
 
     /// The exit codes with which a daemon may give up at its start, to be started again: a disk or a service that is
