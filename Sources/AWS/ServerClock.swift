@@ -14,7 +14,7 @@ package final class ServerClock: Sendable {
 
     private let wall: @Sendable () -> Date
     private let logger: Logger
-    private let offset = Mutex<TimeInterval>(0)
+    private let offset = Mutex<TimeInterval?>(nil)
 
     /// A clock that agrees with `wall`, this host's clock, until an answer says otherwise.
     package init(logger: Logger, wall: @escaping @Sendable () -> Date = { Date() }) {
@@ -23,10 +23,10 @@ package final class ServerClock: Sendable {
     }
 
     /// The time to sign with, and to compare the end of credentials with.
-    package func now() -> Date { wall() + correction }
+    package func now() -> Date { wall() + (correction ?? 0) }
 
-    /// How far AWS's time is ahead of this host's clock, in seconds.
-    package var correction: TimeInterval { offset.withLock { $0 } }
+    /// How far AWS's time is ahead of this host's clock, in seconds; nil as long as no answer has told.
+    package var correction: TimeInterval? { offset.withLock { $0 } }
 
     /// Learns from an answer that has just arrived.
     ///
@@ -37,7 +37,7 @@ package final class ServerClock: Sendable {
         let difference = date.timeIntervalSince(wall())
         let new = abs(difference) > Self.tolerance ? difference : 0
         let old = offset.withLock { offset in
-            let old = offset
+            let old = offset ?? 0
             offset = new
             return old
         }

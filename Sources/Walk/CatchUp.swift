@@ -1,7 +1,9 @@
 /// Which shards a walk to a goal still waits for: those that may hold records from before it.
 package struct CatchUp: Sendable {
-    /// The time of the goal, in seconds since 1970.
+    /// The time of the goal by the clock of the shards' names, in seconds since 1970.
     private let goal: Double
+    /// Whether what was created after that is known to be younger than the goal, and not only than the first listing.
+    private let isExact: Bool
     private var awaited: Set<ShardID> = []
     /// Those that had ended by the first listing: their children existed as well, even if no listing has shown them yet.
     private var closed: Set<ShardID> = []
@@ -10,7 +12,8 @@ package struct CatchUp: Sendable {
 
     /// Waits for the shards of the first whole listing.
     package init(_ tree: ShardTree, to goal: Double) {
-        self.goal = goal
+        self.goal = tree.names.time(at: goal)
+        isExact = tree.names.agrees
         for (id, node) in tree.nodes {
             if node.phase != .done { awaited.insert(id) }
             if node.phase == .done || node.shard.end != nil { closed.insert(id) }
@@ -21,7 +24,7 @@ package struct CatchUp: Sendable {
     package mutating func found(_ shard: Shard) {
         guard let parent = shard.parent else { return }
         // Without a time in its name, a child of what has ended since would have a child itself, and so on for ever.
-        let isOlder = shard.id.creationTime.map { $0 <= goal }
+        let isOlder = shard.id.creationTime.flatMap { $0 <= goal ? true : isExact ? false : nil }
         guard
             closed.contains(parent) && isOlder != false || ended.contains(parent) && isOlder == true
         else { return }

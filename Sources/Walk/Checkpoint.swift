@@ -53,7 +53,8 @@ package struct Checkpoint: Equatable, Sendable {
     package struct Beginning: Equatable, Sendable, Codable {
         /// When it began, in seconds since 1970.
         package var time: Double
-        /// What was made before this time (seconds since 1970) is left out; nil where nothing is.
+        /// What was made before this time (seconds since 1970) is left out, as the stream was begun at LATEST: 0 where the
+        /// records' clock is not known well enough for that; nil where nothing is to be left out.
         package var leftOutBefore: Double?
         /// When the newest shard of that moment was created, in seconds since 1970 by the service's clock; nil where the
         /// shards' names don't say.

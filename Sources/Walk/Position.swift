@@ -6,7 +6,7 @@ package enum Position: Hashable, Sendable {
     case trimHorizon
     /// Nothing is applied: from the shard's own start, so that a trimmed start shows as a gap.
     case start(SequenceNumber)
-    /// Nothing is applied, and what was made before this time (seconds since 1970) is left out.
+    /// Nothing is applied, and what was made before this time (seconds since 1970) is left out; nothing is where that is 0.
     ///
     /// This is how a shard that was opened at LATEST is remembered until its first record: opening it at
     /// LATEST again would skip what came in between.

@@ -59,7 +59,7 @@ package struct ShardTree: Sendable {
     /// How long the service keeps a record, in seconds, at the least.
     package static let retention = 24.0 * 3_600
     /// What is added to the retention, or taken from it, where a clock or a lazy service might be off: an hour.
-    private static let margin = 3_600.0
+    static let margin = 3_600.0
     /// How long after a shard's end, in seconds, it is news that no child is listed.
     private static let recent = 300.0
     /// How many whole listings must miss a parent, over how many seconds at the least, before a young child goes on
@@ -71,6 +71,11 @@ package struct ShardTree: Sendable {
     package private(set) var nodes: [ShardID: Node] = [:]
     /// When the stream was begun, and where.
     package let beginning: Checkpoint.Beginning
+    /// The service's time, as the shards' names tell it.
+    package private(set) var names: NameClock
+    /// How long after its end, in seconds, a listed shard may be gone: half as long as the youngest that was, as other
+    /// servers than AWS's may keep their records for a shorter time.
+    private var goneAge = Self.retention
     private var children: [ShardID: [ShardID]] = [:]
     private var waiting: Set<ShardID> = []
     /// Those of them whose parent is not known.
@@ -80,6 +85,7 @@ package struct ShardTree: Sendable {
     /// A stream as the checkpoint remembers it.
     package init(_ memory: Checkpoint.Stream) {
         beginning = memory.beginning
+        names = NameClock(at: beginning)
         // In the order of their names, so that a simulation repeats itself.
         let shards = memory.shards.sorted { $0.key < $1.key }
         for (id, shard) in shards {
@@ -97,11 +103,18 @@ package struct ShardTree: Sendable {
     ///   - listing: every shard of the stream.
     ///   - start: where the stream is to be read from.
     ///   - time: now, in seconds since 1970.
-    package init(_ listing: [Shard], at start: StartPosition, time: Double) {
+    ///   - isServiceTime: whether that is known to be the service's time.
+    package init(
+        _ listing: [Shard], at start: StartPosition, time: Double, isServiceTime: Bool
+    ) {
+        names = NameClock()
+        names.see(listing, at: time)
+        // By a clock that may not be the records' own, what is new could be taken for old and be lost.
+        let isComparable = isServiceTime && names.agrees
+        let leftOutBefore = isComparable ? time - StartPosition.clockTolerance : 0
         beginning = Checkpoint.Beginning(
-            time: time,
-            leftOutBefore: start == .latest ? time - StartPosition.clockTolerance : nil,
-            newestShardTime: listing.compactMap(\.id.creationTime).max())
+            time: time, leftOutBefore: start == .latest ? leftOutBefore : nil,
+            newestShardTime: names.newest)
         let listed = Set(listing.map(\.id))
         let parents = Set(listing.compactMap(\.lineageParent))
         for shard in listing where nodes[shard.id] == nil {
@@ -111,14 +124,13 @@ package struct ShardTree: Sendable {
             case .trimHorizon:
                 // What is not trimmed yet has to stay so until we come to it.
                 let isWhole =
-                    shard.id.creationTime.map { time - $0 < Self.retention - Self.margin }
+                    names.age(of: shard.id, at: time).map { $0 < Self.retention - Self.margin }
                     ?? memory.parent.map(listed.contains) ?? false
                 if isWhole, let start = shard.start { memory.position = .start(start) }
             case .latest:
                 // A shard with a listed child is closed, even if its own page was too early to say so.
                 opensAtLatest = shard.end == nil && !parents.contains(shard.id)
-                memory.position =
-                    opensAtLatest ? .since(time - StartPosition.clockTolerance) : .end
+                memory.position = opensAtLatest ? .since(leftOutBefore) : .end
                 memory.finishedAt = opensAtLatest ? nil : time
             }
             var node = Node(shard, memory)
@@ -137,6 +149,7 @@ package struct ShardTree: Sendable {
         _ shards: [Shard], time: Double
     ) -> [(shard: Shard, discovery: Discovery)] {
         var news: [(shard: Shard, discovery: Discovery)] = []
+        names.see(shards, at: time)
         for shard in shards {
             if nodes[shard.id] != nil {
                 update(shard)
@@ -208,7 +221,18 @@ package struct ShardTree: Sendable {
 
     /// Whether a listed shard is too young for any of its records to be trimmed: not to find it is the service's mistake.
     package func isTooYoungToBeGone(_ id: ShardID, time: Double) -> Bool {
-        id.creationTime.map { time - $0 < Self.retention } ?? !isClosed(id)
+        ageAfterEnd(of: id, time: time).map { $0 < goneAge } ?? !isClosed(id)
+    }
+
+    /// Notes that a listed shard is gone, however young it is: so may others be, and not all of them are doubted as long.
+    package mutating func noteGone(_ id: ShardID, time: Double) {
+        goneAge = min(goneAge, ageAfterEnd(of: id, time: time).map { $0 / 2 } ?? goneAge)
+    }
+
+    /// How long ago a shard ended, in seconds: its children are as old as that; else how old it is itself.
+    private func ageAfterEnd(of id: ShardID, time: Double) -> Double? {
+        children[id, default: []].compactMap { names.age(of: $0, at: time) }.max()
+            ?? names.age(of: id, at: time)
     }
 
     /// Whether a shard is known to have ended, so that its pages come to an end.
@@ -342,7 +366,7 @@ package struct ShardTree: Sendable {
         node.listingsWithoutParent += 1
         nodes[id] = node
         // A child is as old as the end of its parent.
-        let isOld = id.creationTime.map { time - $0 > Self.retention + Self.margin } ?? false
+        let isOld = names.age(of: id, at: time).map { $0 > Self.retention + Self.margin } ?? false
         let isConfirmed =
             node.listingsWithoutParent >= Self.listingsToConfirm
             && time - node.parentMissedAt >= Self.secondsToConfirm
@@ -393,18 +417,16 @@ package struct ShardTree: Sendable {
         }
         // We should have come to it in time: if its start is trimmed, something is lost.
         let isOurs = shard.lineageParent.map { nodes[$0] != nil } ?? false
-        let isYoung = shard.id.creationTime.map { time - $0 < Self.retention - Self.margin }
+        let isYoung = names.age(of: shard.id, at: time).map { $0 < Self.retention - Self.margin }
         guard let start = shard.start, isOurs || isYoung ?? true else { return .trimHorizon }
         return .start(start)
     }
 
     /// Whether the parent of `child` held changes that the beginning asks for: a child is as old as its parent's end.
-    ///
-    /// The service's time is compared with the service's where that can be.
     private func isWanted(beforeChild child: ShardID) -> Bool {
         let first =
             beginning.leftOutBefore == nil
-            ? beginning.time - Self.retention : beginning.newestShardTime
+            ? beginning.nameTime - Self.retention : beginning.newestShardTime
         guard let first, let created = child.creationTime else { return true }
         return first < created
     }
@@ -413,16 +435,4 @@ package struct ShardTree: Sendable {
 extension Shard {
     /// The parent, unless a shard names itself as its own.
     fileprivate var lineageParent: ShardID? { parent == id ? nil : parent }
-}
-
-/// Where a stream is read from when nothing is remembered of it.
-package enum StartPosition: String, Sendable, CaseIterable {
-    /// At the oldest record that the stream keeps.
-    case trimHorizon = "TRIM_HORIZON"
-    /// After the newest record of that moment; shards found later are read from their beginning.
-    case latest = "LATEST"
-
-    /// How far our clock may be from the service's, in seconds, when a moment is remembered: DynamoDB takes
-    /// signatures that are 5 minutes off, so a clock that works at all is nearer than that.
-    package static let clockTolerance = 300.0
 }

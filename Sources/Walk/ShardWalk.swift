@@ -14,8 +14,8 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         case caughtUp
         /// The task was cancelled; what was applied is recorded.
         case cancelled
-        /// The stream says again and again that there is no such shard.
-        case gone
+        /// The stream says again and again that there is no such shard, at once or after pages of it.
+        case gone(afterPages: Bool)
         /// The page can't be applied, or the shard can't be read, without somebody's help.
         case blocked(String)
     }
@@ -89,22 +89,27 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     /// The walk goes on after `start`, which is how far the shard has been applied. With `atLatest` the first
     /// iterator begins at LATEST, and `start` holds the time of that moment.
     package func run(from start: Position, atLatest: Bool) async -> Outcome {
-        if !atLatest { noteWhatIsTooOld(start, refusesStart: false) }
+        let goal = timedGoal
         var position = start
-        var isFromLatest = atLatest
+        // From there on, whatever comes is new.
+        var isPastHead = atLatest
         var emptyPages = 0
+        var hasRead = false
         var arrival = await fetch(
-            nil, after: start, atLatest: atLatest, heardAt: parts.clock.uptime,
+            nil, after: start, atLatest: atLatest,
+            heardAt: parts.clock.uptime - (atLatest ? .zero : .seconds(unreadTime(at: start))),
             expecting: Self.expectedBytes.upperBound)
         while true {
             var held = arrival.takePage()
             // Not the page itself: whoever holds on to it holds its bytes, for which the next one may have to wait.
             guard let (isReopened, arrivedAt) = held.map({ ($0.isReopened, $0.arrivedAt) }) else {
-                return end(of: arrival)
+                return end(of: arrival, afterPages: hasRead)
             }
-            if isReopened { isFromLatest = false }
-            let isNews = keepWanted(of: &held, after: position, isFromLatest: isFromLatest)
+            hasRead = true
+            if isReopened { isPastHead = false }
+            let isNews = keepWanted(of: &held, after: position, isPastHead: isPastHead)
             emptyPages = isNews ? 0 : emptyPages + 1
+            if emptyPages >= Self.emptyPagesAtHead { isPastHead = true }
             let (next, bytes) = (held?.page.next, expectedBytes(after: held))
             guard let newest = held?.newest else {
                 held = nil
@@ -121,9 +126,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
             async let ahead = fetch(
                 next, after: reached, heardAt: arrivedAt, expecting: bytes)
             if let outcome = await apply(&held, upTo: newest.number) { return outcome }
-            if case .catchUp(let time) = goal, let made = newest.time, made > time {
-                return .caughtUp
-            }
+            if let goal, let made = newest.time, made > goal { return .caughtUp }
             arrival = await ahead
         }
     }
@@ -150,11 +153,11 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     /// Leaves out of a page what is applied already, and what was made before the time that the position holds; false if
     /// the page brought nothing that is not applied.
     private func keepWanted(
-        of held: inout Held?, after position: Position, isFromLatest: Bool
+        of held: inout Held?, after position: Position, isPastHead: Bool
     ) -> Bool {
         guard let page = held?.page, !page.records.isEmpty else { return false }
         switch position {
-        case .since(let time) where !isFromLatest:
+        case .since(let time) where !isPastHead:
             held?.page = page.droppingRecords(before: time)
         case .after(let last):
             // Other servers than AWS's may repeat the record that a position names.
@@ -222,11 +225,12 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         var isGapNoted = false
         while !Task.isCancelled {
             parts.progress.noteActivity()
+            // At the horizon, what is trimmed is passed over in silence.
             if opening == .trimHorizon, iterator == nil, !isGapNoted,
                 parts.clock.uptime - heardAt > .seconds(ShardTree.retention)
             {
                 isGapNoted = true
-                addGap("the shard could not be read for 24 hours; what is trimmed by now is lost")
+                addGap("the shard was not read for 24 hours; what is trimmed by now is lost")
             }
             do throws(SourceError) {
                 let here =
@@ -273,7 +277,6 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                     guard case .at = opening else { return .refused("\(error)") }
                     opening = .trimHorizon
                     refusals = 0
-                    noteWhatIsTooOld(received, refusesStart: true)
                 }
                 if iterator == nil {
                     // What came since the first attempt would be skipped by a second one at LATEST.
@@ -287,12 +290,12 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     }
 
     /// What a walk ends with that got no more page.
-    private func end(of arrival: Arrival) -> Outcome {
+    private func end(of arrival: Arrival, afterPages hasRead: Bool) -> Outcome {
         switch arrival {
         case .page: preconditionFailure("a page is no end")
         case .cancelled: .cancelled
         case .refused(let reason): .blocked("the stream can't be read: \(reason)")
-        case .gone: .gone
+        case .gone: .gone(afterPages: hasRead)
         }
     }
 
@@ -301,22 +304,25 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
             base: .milliseconds(100), maximum: .seconds(5), generator: SeededGenerator(seed: seed))
     }
 
-    /// Notes a loss that no answer will tell of: at the horizon, what is trimmed is passed over in silence.
-    private func noteWhatIsTooOld(_ start: Position, refusesStart: Bool) {
-        let time: Double
-        switch start {
-        case .since(let begun): time = begun
-        case .trimHorizon:
+    /// For how long, in seconds at the most, a shard had records to read and nobody read them, when its walk begins.
+    ///
+    /// Of what is after a record, the service itself tells what it has trimmed.
+    private func unreadTime(at start: Position) -> Double {
+        let now = parts.clock.time
+        return parts.progress.visit(stream) { stream in
+            switch start {
             // What the stream kept when it was begun was wanted.
-            time = parts.progress.visit(stream) { $0.tree.beginning.time }
-        case .start:
-            // The service tells what it has trimmed, unless it doesn't take a shard's start for a position.
-            guard refusesStart, let created = shard.id.creationTime else { return }
-            time = created
-        case .after, .end: return
+            case .since, .trimHorizon: now - stream.tree.beginning.time
+            case .start: stream.tree.names.age(of: shard.id, at: now) ?? 0
+            case .after, .end: 0
+            }
         }
-        guard parts.clock.time - time > ShardTree.retention else { return }
-        addGap("the shard was not read for more than 24 hours; what is trimmed by now is lost")
+    }
+
+    /// The time of the goal, in seconds since 1970; nil if there is none, or if records may have times of another clock.
+    private var timedGoal: Double? {
+        guard case .catchUp(let time) = goal, parts.clock.isServiceTime else { return nil }
+        return parts.progress.visit(stream) { $0.tree.names.agrees } ? time : nil
     }
 
     private func addGap(_ reason: String) {

@@ -110,10 +110,18 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var blocked = 0
         /// When shards were not found, until a later listing has its say.
         var missing: [ShardID: Duration] = [:]
+        /// What is said of shards that are listed, and are not found.
+        var doubts: [ShardID: Doubt] = [:]
     }
 
-    /// How often, and for how long, a stream has to be refused before that is believed: a young stream, or one behind a
-    /// server that restarts, is not found for a while.
+    /// How often in a row a shard was not found, and since when.
+    private struct Doubt {
+        let since: Duration
+        var count = 0
+    }
+
+    /// How often, and for how long, a stream or a listed shard has to be refused before that is believed: a young one, or
+    /// one behind a server that restarts, is not found for a while.
     private static var refusalsMinimum: Int { 3 }
     private static var refusedMinimum: Duration { .seconds(60) }
 
@@ -215,7 +223,11 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     ) {
         switch outcome {
         case .ended: finish(id, &walk)
-        case .gone: walk.missing[id] = parts.clock.uptime
+        case .gone(let hasRead):
+            let now = parts.clock.uptime
+            if hasRead { walk.doubts[id] = nil }
+            walk.doubts[id, default: Doubt(since: now)].count += 1
+            walk.missing[id] = now
         case .caughtUp:
             parts.progress.update(stream) { $0.tree.leave(id) }
             walk.catchUp?.left(id)
@@ -276,7 +288,9 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         defer { walk.firstListing = [] }
         // While a stream is being switched on, no shards are listed yet.
         guard walk.isNew, status != .enabling else { return }
-        let tree = ShardTree(walk.firstListing, at: start, time: parts.clock.time)
+        let tree = ShardTree(
+            walk.firstListing, at: start, time: parts.clock.time,
+            isServiceTime: parts.clock.isServiceTime)
         parts.progress.begin(stream, with: tree)
         walk.isNew = false
         walk.hasBegun = true
@@ -329,18 +343,38 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         for id in recent { walk.plan.shardEnded(id, at: parts.clock.uptime) }
     }
 
-    /// Ends a shard that can't be found while its stream can, unless the stream lists it and it can't have aged out:
-    /// such a shard is tried again.
+    /// Ends a shard that can't be found while its stream can.
+    ///
+    /// If the stream lists the shard and it can't have aged out, it is tried again first, for a minute; and for as long as
+    /// it takes if nothing continues it, as nothing waits for it then.
     private func confirmMissing(_ id: ShardID, isListed: Bool, _ walk: inout Coordination) {
-        let isLost = parts.progress.update(stream) { stream in
-            let isMistake = stream.tree.isTooYoungToBeGone(id, time: parts.clock.time)
-            if isListed, isMistake || !stream.tree.isClosed(id) {
+        let doubt = walk.doubts[id] ?? Doubt(since: parts.clock.uptime)
+        let isBelieved =
+            doubt.count >= Self.refusalsMinimum
+            && parts.clock.uptime - doubt.since >= Self.refusedMinimum
+        let time = parts.clock.time
+        let isLost = parts.progress.update(stream) { stream -> Bool? in
+            let isClosed = stream.tree.isClosed(id)
+            let isMistake =
+                isListed && (stream.tree.isTooYoungToBeGone(id, time: time) || !isClosed)
+            guard isMistake else { return stream.tree.mayHoldMore(id) }
+            guard isBelieved, isClosed else {
                 stream.tree.retry(id)
-                return nil as Bool?
+                return nil
             }
-            return stream.tree.mayHoldMore(id)
+            stream.tree.noteGone(id, time: time)
+            return true
         }
-        guard let isLost else { return }
+        guard let isLost else {
+            if isBelieved {
+                parts.failures.note(
+                    "missing", level: .error, at: parts.clock.uptime,
+                    "a shard is listed and can't be found; somebody has to look at the service, trying again",
+                    ["stream": "\(stream)", "shard": "\(id)"])
+            }
+            return
+        }
+        walk.doubts[id] = nil
         if isLost {
             parts.addGap(
                 to: stream, id, "the shard is gone; what it held after its position is not known")

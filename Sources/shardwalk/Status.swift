@@ -92,6 +92,7 @@ enum StatusReport {
         switch position {
         case .trimHorizon: "TRIM_HORIZON"
         case .start: "start of the shard"
+        case .since(0): "LATEST"
         case .since(let time):
             "LATEST at \(Date(timeIntervalSince1970: time + StartPosition.clockTolerance).formatted(.iso8601))"
         case .after(let number): "after \(number)"

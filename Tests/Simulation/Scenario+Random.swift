@@ -27,9 +27,28 @@ extension Scenario {
         byteLimit = [1, 64 << 10, 300 << 10, 64 << 20][course.number(0...3)]
         course.plan(ending, slots: slots)
         (storms, calm, losesRecords) = (course.storms, course.calm, course.losesRecords)
+        makeForeign(&course)
         events = course.events.enumerated().sorted { left, right in
             (left.element.time, left.offset) < (right.element.time, right.offset)
         }.map(\.element)
+    }
+}
+
+extension Scenario {
+    /// Makes the service, perhaps, one that is not AWS's: with a clock of its own, or a short memory.
+    private mutating func makeForeign(_ course: inout Course) {
+        isServiceTime = course.chance(0.7)
+        if course.chance(0.15) {
+            let offsets = [-90_000_000.0, -36_000, -3_600, -600, 600, 36_000, 90_000_000]
+            nameOffset = course.chance(0.8) ? offsets[course.number(0...6)] : 0
+            recordOffset = course.chance(0.8) ? nameOffset : offsets[course.number(0...6)]
+            // A clock that is wrong by less than a day can't be told from a right one by the shards' names.
+            if abs(nameOffset) < 90_000_000, recordOffset != 0 { isServiceTime = false }
+        }
+        if course.chance(0.05) {
+            retention = Double(course.number(60...900))
+            losesRecords = true
+        }
     }
 }
 

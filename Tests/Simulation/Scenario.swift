@@ -86,6 +86,14 @@ package struct Scenario: Sendable {
     package var slots = 4
     /// By how many seconds the daemon's clock is wrong at first.
     package var skew = 0.0
+    /// Whether the daemon knows that its clock shows the service's time.
+    package var isServiceTime = true
+    /// How far the times in shards' names are from the service's time, in seconds, as with other servers than AWS's.
+    package var nameOffset = 0.0
+    /// How far the times of records are from the service's time, in seconds, as with other servers than AWS's.
+    package var recordOffset = 0.0
+    /// How long the service keeps a record, in seconds; other servers than AWS's may do so for a shorter time.
+    package var retention = ShardTree.retention
     /// The longest that one half of a call takes, in milliseconds.
     package var latencyMaximum = 20.0
     /// How old a page of DescribeStream may be, in seconds.

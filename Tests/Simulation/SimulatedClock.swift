@@ -19,12 +19,16 @@ package final class SimulatedClock: WalkClock {
     /// The service's time at the beginning of all simulations, in seconds since 1970.
     static let origin = 1_700_000_000.0
 
+    package let isServiceTime: Bool
     /// By how many seconds the machine's clock is wrong, and since when.
     private let skews: Mutex<[(since: Duration, seconds: Double)]>
     private let state = Mutex(State())
 
     /// A clock at its beginning.
-    package init(skew: Double = 0) { skews = Mutex([(.zero, skew)]) }
+    package init(skew: Double = 0, isServiceTime: Bool = true) {
+        skews = Mutex([(.zero, skew)])
+        self.isServiceTime = isServiceTime
+    }
 
     /// Sets the machine's clock, so that it is wrong by so many seconds.
     func set(skew seconds: Double) {

@@ -178,7 +178,7 @@ package final class SimulatedStream: Source {
             let image = entry.image.map { #","NewImage":\#($0)"# } ?? ""
             return #"""
                 {"eventName":"\#(name)","filler":"\#(filler)","dynamodb":{\#
-                "ApproximateCreationDateTime":\#(Int(entry.time)),\#
+                "ApproximateCreationDateTime":\#(Int(entry.time + scenario.recordOffset)),\#
                 "Keys":{"id":{"S":"\#(entry.key)"}}\#(image),\#
                 "SequenceNumber":"\#(entry.number)"}}
                 """#

@@ -31,8 +31,12 @@ struct StreamModel: Sendable {
         let slots: [Int]
         /// When the shard is listed at first, in seconds since 1970.
         let listedAt: Double
+        /// How long records are kept at the least, in seconds.
+        let retention: Double
         /// How long records are kept beyond the retention, in seconds.
         let laziness: Double
+        /// How long the shard is listed beyond the retention, in seconds, at the least.
+        let listedAfter: Double
         /// Whether the last page carries records, or an empty one follows it.
         let endsWithRecords: Bool
         var end: SequenceNumber?
@@ -41,17 +45,17 @@ struct StreamModel: Sendable {
 
         /// How many of the oldest entries are trimmed at a time.
         func trimmed(at time: Double) -> Int {
-            entries.prefix { $0.time < time - ShardTree.retention - laziness }.count
+            entries.prefix { $0.time < time - retention - laziness }.count
         }
 
         /// Whether the shard can't be read any more.
         func isGone(at time: Double) -> Bool {
-            closedAt < time - ShardTree.retention - laziness
+            closedAt < time - retention - laziness
         }
 
         /// Whether DescribeStream lists the shard, which it does for longer than it can be read.
         func isListed(at time: Double) -> Bool {
-            listedAt <= time && closedAt >= time - ShardTree.retention - 2 * laziness
+            listedAt <= time && closedAt >= time - retention - max(2 * laziness, listedAfter)
         }
 
         /// The shard as a listing shows it that is as old as `time`.
@@ -83,12 +87,16 @@ struct StreamModel: Sendable {
 
     private let shynessMaximum: Double
     private let hasTimelessNames: Bool
+    private let nameOffset: Double
+    private let retention: Double
 
     /// The stream of a scenario, which is being switched on.
     init(_ scenario: Scenario) {
         generator = SeededGenerator(seed: scenario.seed)
         shynessMaximum = scenario.shynessMaximum
         hasTimelessNames = scenario.hasTimelessNames
+        nameOffset = scenario.nameOffset
+        retention = scenario.retention
     }
 
     /// The shards that take records, in the order of their names.
@@ -155,11 +163,12 @@ struct StreamModel: Sendable {
     }
 
     private mutating func add(parent: ShardID?, slots: [Int], at time: Double) {
-        let digits = hasTimelessNames ? String(ids.count) : String(Int(time * 1_000))
+        let digits = hasTimelessNames ? String(ids.count) : String(Int((time + nameOffset) * 1_000))
         let width = hasTimelessNames ? 12 : 20
         let padded = String(repeating: "0", count: width - digits.utf8.count) + digits
         let mark = String(Int.random(in: 0x1000_0000...0x7FFF_FFFF, using: &generator), radix: 16)
         let id = ShardID("shardId-\(padded)-\(mark)")
+        let isForgetful = retention < ShardTree.retention
         // A child may come into sight before its parent, but not by much.
         let shyness = parent == nil ? 0 : Double.random(in: 0...shynessMaximum, using: &generator)
         let earliest = parent.flatMap { shards[$0]?.listedAt }.map { $0 - Self.precedence }
@@ -167,7 +176,10 @@ struct StreamModel: Sendable {
         shards[id] = ModelShard(
             id: id, parent: parent, start: nextNumber(), createdAt: time, slots: slots,
             listedAt: listedAt,
-            laziness: Double.random(in: 0...7_200, using: &generator),
+            retention: retention,
+            laziness: Double.random(in: 0...(isForgetful ? 0 : 7_200), using: &generator),
+            // A short memory is for the records alone. No shard is listed for longer than its children are.
+            listedAfter: isForgetful ? 1_800 : 0,
             endsWithRecords: Bool.random(using: &generator))
         ids.append(id)
         ids.sort()

@@ -31,7 +31,7 @@ final class World: Sendable {
     init(_ scenario: Scenario, isTracing: Bool) {
         self.scenario = scenario
         self.isTracing = isTracing
-        clock = SimulatedClock(skew: scenario.skew)
+        clock = SimulatedClock(skew: scenario.skew, isServiceTime: scenario.isServiceTime)
         state = Mutex(
             State(
                 model: StreamModel(scenario),

@@ -38,6 +38,11 @@ extension ShardTree {
     /// Takes the ready shards and returns their names.
     mutating func take() -> [ShardID] { takeReady().map(\.shard.id).sorted() }
 
+    /// A new stream, under a clock that is the service's.
+    init(_ listing: [Shard], at start: StartPosition, time: Double) {
+        self.init(listing, at: start, time: time, isServiceTime: true)
+    }
+
     /// A whole listing.
     @discardableResult
     mutating func list(_ shards: [Shard], time: Double = now) -> [ShardID] {

@@ -122,6 +122,74 @@ import Walk
         try check(latest)
     }
 
+    /// LATEST, and a kill before the first record, as a service sees it whose clock is off by so many seconds.
+    private func interruptedLatest(clockOffBy seconds: Double) -> Scenario {
+        var latest = scenario(
+            [(0, .enable(shards: 2)), (10, .start), (13, .kill(jobs: 0)), (60, .start)]
+                + writes(from: 14, to: 90, every: 1), calm: 100)
+        latest.start = .latest
+        latest.recordOffset = seconds
+        return latest
+    }
+
+    @Test(arguments: [-90_000_000.0, -600, 600, 90_000_000])
+    func `a kill before the first record loses nothing, whatever the service's clock shows`(
+        offset: Double
+    ) throws {
+        for hasTimelessNames in [false, true] {
+            var latest = interruptedLatest(clockOffBy: offset)
+            latest.nameOffset = offset
+            latest.hasTimelessNames = hasTimelessNames
+            latest.isServiceTime = false
+            try check(latest)
+        }
+    }
+
+    @Test func `by names of another clock even the service's time says nothing of records`() throws
+    {
+        var latest = interruptedLatest(clockOffBy: -90_000_000)
+        latest.nameOffset = -90_000_000
+        try check(latest)
+    }
+
+    @Test func `what comes after the head is read, even if only the records' clock is off`() throws
+    {
+        var latest = scenario(
+            [(0, .enable(shards: 2)), (10, .start), (13, .kill(jobs: 0)), (15, .start)]
+                + writes(from: 120, to: 150, every: 1), calm: 160)
+        latest.start = .latest
+        latest.recordOffset = -90_000_000
+        try check(latest)
+    }
+
+    @Test(arguments: [-90_000_000.0, 90_000_000])
+    func `a replay ends where the stream stood, whatever the service's clock shows`(
+        offset: Double
+    ) throws {
+        var replay = scenario(
+            [(0, .enable(shards: 2)), (30, .rollOver(choice: 0, splitting: false)), (60, .replay)]
+                + writes(from: 1, to: 59, every: 1), calm: 60)
+        replay.recordOffset = offset
+        replay.nameOffset = offset
+        replay.ending = .caughtUp
+        try check(replay)
+    }
+
+    @Test func `shards that are listed and gone are passed, with a gap, however young they are`()
+        throws
+    {
+        let turns = stride(from: 30.0, to: 3_000, by: 60).map { time in
+            (time, Scenario.Event.rollOver(choice: 0, splitting: false))
+        }
+        var forgetful = scenario(
+            [(0, .enable(shards: 1)), (20, .start), (40, .stop), (3_000, .start)] + turns
+                + writes(from: 1, to: 3_020, every: 7), calm: 3_030)
+        forgetful.retention = 60
+        forgetful.losesRecords = true
+        let stream = try check(forgetful).checkpoint?.streams[Simulator.stream]
+        #expect(stream?.gaps.isEmpty == false)
+    }
+
     @Test func `a stream that is being switched on is waited for`() throws {
         let late = scenario(
             [(0, .start), (3_600, .enable(shards: 2))] + writes(from: 3_601, to: 3_650, every: 1),
