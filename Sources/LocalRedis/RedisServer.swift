@@ -63,7 +63,7 @@ package final class RedisServer: Sendable {
                 if attempt < portAttempts, server.output.contains("Address already in use") {
                     continue
                 }
-                try? FileManager.default.removeItem(at: directory)
+                LiveServers.remove(directory)
                 throw error
             }
         }
@@ -103,7 +103,6 @@ package final class RedisServer: Sendable {
     /// Kills the server and removes its directory: it cannot be started again.
     package func end() async {
         await kill()
-        try? FileManager.default.removeItem(at: directory)
         LiveServers.remove(directory)
     }
 
