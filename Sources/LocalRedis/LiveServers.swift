@@ -12,12 +12,13 @@ enum LiveServers {
     }()
 
     private static func end() {
-        let left = processes.withLock { $0 }
-        for (directory, process) in left {
-            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-            // Somebody else may be about to remove it as well, or still write to it.
-            for _ in 0..<10 where FileManager.default.fileExists(atPath: directory.path) {
-                try? FileManager.default.removeItem(at: directory)
+        processes.withLock { left in
+            for (directory, process) in left {
+                if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+                // Somebody may still write to it.
+                for _ in 0..<10 where FileManager.default.fileExists(atPath: directory.path) {
+                    try? FileManager.default.removeItem(at: directory)
+                }
             }
         }
     }
@@ -28,8 +29,13 @@ enum LiveServers {
         processes.withLock { $0[directory] = process }
     }
 
-    /// Forgets the server of `directory`, which has ended.
+    /// Removes the directory of a server that has ended, and forgets it.
+    ///
+    /// Two who remove it side by side would take files away from each other, and both give up; so one waits for the other.
     static func remove(_ directory: URL) {
-        processes.withLock { _ = $0.removeValue(forKey: directory) }
+        processes.withLock {
+            try? FileManager.default.removeItem(at: directory)
+            $0[directory] = nil
+        }
     }
 }

@@ -38,12 +38,12 @@ func freePort() throws -> UInt16 {
 }
 
 /// Sends one line to a server's socket and returns its answer, the first line of it or the bytes that the line
-/// announces; nil if it does not come within half a second.
-func answer(to line: String, atSocket path: String) -> String? {
+/// announces; nil if it does not come within so many seconds.
+func answer(to line: String, atSocket path: String, within seconds: Int) -> String? {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
-    var limit = timeval(tv_sec: 0, tv_usec: 500_000)
+    var limit = timeval(tv_sec: seconds, tv_usec: 0)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
         setsockopt(
             descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))

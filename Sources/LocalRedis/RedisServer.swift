@@ -63,7 +63,7 @@ package final class RedisServer: Sendable {
                 if attempt < portAttempts, server.output.contains("Address already in use") {
                     continue
                 }
-                try? FileManager.default.removeItem(at: directory)
+                LiveServers.remove(directory)
                 throw error
             }
         }
@@ -103,17 +103,16 @@ package final class RedisServer: Sendable {
     /// Kills the server and removes its directory: it cannot be started again.
     package func end() async {
         await kill()
-        try? FileManager.default.removeItem(at: directory)
         LiveServers.remove(directory)
     }
 
     /// Sends a command as one line of words, over a connection of its own.
     ///
     /// Returns the first line of the reply as it came, such as `+OK` or `:3`, or the text of a bulk string;
-    /// nil if it does not come within half a second.
+    /// nil if it does not come within a minute: long, since that only matters when the server is lost.
     @discardableResult
     package func command(_ line: String) -> String? {
-        answer(to: line, atSocket: socketPath)
+        answer(to: line, atSocket: socketPath, within: 60)
     }
 
     /// The last lines that the server wrote to its output.
@@ -172,7 +171,7 @@ package final class RedisServer: Sendable {
     private func waitForAnswer(of process: Process) async throws {
         let deadline = ContinuousClock.now + .seconds(60)
         // A refusal for want of a password is an answer too.
-        while answer(to: "PING", atSocket: socketPath)?.hasPrefix("-LOADING") ?? true {
+        while answer(to: "PING", atSocket: socketPath, within: 1)?.hasPrefix("-LOADING") ?? true {
             guard process.isRunning else {
                 throw RedisServerError("redis-server ended at its start:\n\(self.output)")
             }

@@ -82,8 +82,13 @@ package final class CheckpointFile<Files: FileSystem>: CheckpointStore {
         self.lock = lock
     }
 
-    // The lock ends with the descriptor; nothing is left to be done if closing it fails.
-    deinit { try? files.close(lock, path: "\(directory)/\(name).lock") }
+    // Closing alone would not end the lock while a child that is being started shares the descriptor. Nothing is left
+    // to be done if either fails.
+    deinit {
+        let path = "\(directory)/\(name).lock"
+        try? files.unlock(lock, path: path)
+        try? files.close(lock, path: path)
+    }
 
     /// Reads the checkpoint; nil when there is none yet.
     package func load() throws(CheckpointError) -> Checkpoint? {

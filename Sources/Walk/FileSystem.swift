@@ -2,7 +2,7 @@ import Glibc
 
 /// A step of the checkpoint's life on disk that can fail.
 package enum FileStep: String, CaseIterable, Sendable {
-    case createDirectory, openLock, lock, openRead, read, create, write, sync, close, rename
+    case createDirectory, openLock, lock, unlock, openRead, read, create, write, sync, close, rename
     case openDirectory, syncDirectory
 
     /// What could not be done.
@@ -11,6 +11,7 @@ package enum FileStep: String, CaseIterable, Sendable {
         case .createDirectory: "can't make the directory"
         case .openLock: "can't open the lock"
         case .lock: "can't lock"
+        case .unlock: "can't unlock"
         case .openRead: "can't open"
         case .read: "can't read"
         case .create: "can't make"
@@ -51,8 +52,11 @@ package protocol FileSystem: Sendable {
     func createDirectory(_ path: String) throws(FileError)
     /// Opens a file and locks it for this process alone; nil when another process holds the lock.
     ///
-    /// The lock ends with the descriptor.
+    /// The lock ends with the last copy of the descriptor, if it is not given back before. A child that another thread
+    /// starts has one, until it becomes its program.
     func lock(_ path: String) throws(FileError) -> Int32?
+    /// Gives a lock back, whoever else has a copy of its descriptor; the descriptor stays open.
+    func unlock(_ file: Int32, path: String) throws(FileError)
     /// The bytes of a file; nil when there is none.
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]?
     /// Makes a file anew, empty, for its owner alone to write, and opens it.
@@ -90,6 +94,10 @@ package struct SystemFiles: FileSystem {
             throw FileError(.lock, path, errno: reason)
         }
         return file
+    }
+
+    package func unlock(_ file: Int32, path: String) throws(FileError) {
+        guard flock(file, LOCK_UN) == 0 else { throw FileError(.unlock, path, errno: errno) }
     }
 
     package func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]? {

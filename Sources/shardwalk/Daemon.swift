@@ -188,6 +188,7 @@ struct Daemon: Sendable {
             logger.warning(
                 "the pages in hand could not be finished in time; they are applied again at the next start",
                 metadata: ["seconds": "\(seconds)"])
+            Signals.claimEnd()
             // A replay that was cut short is not done, and says so.
             quick_exit(isReplay ? Exit.interrupted.rawValue : 0)
         }

@@ -38,12 +38,15 @@ struct Main: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            Signals.claimEnd()
         } catch let stop as Stop {
+            Signals.claimEnd()
             stop.report(
                 underJournal: LineLog.leadsToJournal(ProcessInfo.processInfo.environment))
             // An end before the usual one leaves threads running, and exit() would take libraries down under them.
             quick_exit(stop.exit.rawValue)
         } catch {
+            Signals.claimEnd()
             exit(withError: error)
         }
     }

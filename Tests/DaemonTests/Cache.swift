@@ -9,8 +9,11 @@ struct Cache: Sendable {
     private let sink: RedisSink
 
     /// A connection to a server, as its default user.
-    init(_ server: RedisServer) throws {
-        let address = try RedisAddress("unix://\(server.socketPath)")
+    init(_ server: RedisServer) throws { try self.init(atSocket: server.socketPath) }
+
+    /// A connection to the server that listens on a socket, as its default user.
+    init(atSocket path: String) throws {
+        let address = try RedisAddress("unix://\(path)")
         sink = try RedisSink(
             RedisConfiguration(address: address),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -45,6 +48,17 @@ struct Cache: Sendable {
 
     /// Removes every key.
     func clear() async throws { _ = try await sink.replies(to: [["FLUSHALL"]]) }
+
+    /// Lets no write be answered from now on, changes the table and returns when a write is under way.
+    func holdWrites(_ change: () async throws -> Void = {}) async throws {
+        _ = try await sink.replies(to: [["CLIENT", "PAUSE", "3600000", "WRITE"]])
+        try await change()
+        // Everybody else asks only for what is answered, so the one who waits is the daemon.
+        try await wait {
+            let clients = try await sink.replies(to: [["INFO", "clients"]]).first?.text ?? ""
+            return clients.contains("blocked_clients:") && !clients.contains("blocked_clients:0")
+        }
+    }
 
     /// Closes the connection.
     func close() async { await sink.close() }

@@ -18,6 +18,12 @@ struct RedisServerTests {
         #expect(!FileManager.default.fileExists(atPath: server.directory.path))
     }
 
+    @Test func `a command is waited for that takes its time`() async throws {
+        try await withRedisServer { server in
+            #expect(server.command("BLPOP nothing 1") == "*-1")
+        }
+    }
+
     @Test func `a server that cannot start says why`() async throws {
         let error = await #expect(throws: RedisServerError.self) {
             try await RedisServer.start(settings: ["no-such-setting 1"])

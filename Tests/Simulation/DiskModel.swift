@@ -63,8 +63,8 @@ struct DiskModel: Sendable {
         return nextFile
     }
 
-    /// Closes a descriptor, and gives back the lock if it is one.
-    mutating func close(_ file: Int32) { locks[file] = nil }
+    /// Gives back a lock.
+    mutating func unlock(_ file: Int32) { locks[file] = nil }
 
     /// Gives back all locks, as the end of their process does.
     mutating func unlockAll() { locks = [:] }
@@ -101,6 +101,10 @@ struct SimulatedFiles: FileSystem {
         world.access { $0.disk.lock(path) }
     }
 
+    func unlock(_ file: Int32, path: String) throws(FileError) {
+        if life.isOn { world.access { $0.disk.unlock(file) } }
+    }
+
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]? {
         world.access { $0.disk.read(path) }
     }
@@ -123,7 +127,8 @@ struct SimulatedFiles: FileSystem {
     }
 
     func close(_ file: Int32, path: String) throws(FileError) {
-        try perform(.close, path) { $0.close(file) }
+        // A lock does not end with it: others may have a copy of the descriptor.
+        try perform(.close, path) { _ in }
     }
 
     func rename(_ path: String, to target: String) throws(FileError) {

@@ -204,6 +204,15 @@ import Walk
         _ = try open(SystemFiles())
     }
 
+    @Test func `the lock goes with the value though a child that is being started shares it`()
+        throws
+    {
+        let files = FaultyFiles(.sharesLock)
+        do { _ = try open(files) }
+        _ = try open(SystemFiles())
+        withExtendedLifetime(files) {}
+    }
+
     @Test func `the lock of a process that is killed is free`() async throws {
         let other = try process(["-F", directory.path("cache.lock"), "sleep", "600"])
         defer { kill(other.processIdentifier, SIGKILL) }

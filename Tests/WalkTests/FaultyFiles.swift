@@ -16,11 +16,14 @@ final class FaultyFiles: FileSystem {
         case stopsAfter(FileStep)
         /// The disk is full: what is written goes to /dev/full.
         case isFull
+        /// A child that another thread starts has the lock's descriptor as well, until it becomes its program.
+        case sharesLock
     }
 
     private struct State {
         var hasStopped = false
         var lock: Int32?
+        var shared: Int32?
         var unsynced: String?
         var renamed: (target: String, before: Data?)?
     }
@@ -30,6 +33,10 @@ final class FaultyFiles: FileSystem {
     private let state = Mutex(State())
 
     init(_ fault: Fault) { self.fault = fault }
+
+    deinit {
+        if let shared = state.withLock(\.shared) { _ = Glibc.close(shared) }
+    }
 
     /// Whether the machine has stopped.
     var hasStopped: Bool { state.withLock(\.hasStopped) }
@@ -43,8 +50,17 @@ final class FaultyFiles: FileSystem {
     func lock(_ path: String) throws(FileError) -> Int32? {
         try perform([.openLock, .lock], path) { () throws(FileError) in
             let lock = try files.lock(path)
-            state.withLock { $0.lock = lock }
+            state.withLock { state in
+                state.lock = lock
+                if case .sharesLock = fault, let lock { state.shared = dup(lock) }
+            }
             return lock
+        }
+    }
+
+    func unlock(_ file: Int32, path: String) throws(FileError) {
+        try perform([.unlock], path) { () throws(FileError) in
+            try files.unlock(file, path: path)
         }
     }
 
