@@ -224,9 +224,17 @@ package struct ShardTree: Sendable {
         ageAfterEnd(of: id, time: time).map { $0 < goneAge } ?? !isClosed(id)
     }
 
+    /// Whether a shard with known children ended so long ago that the service no longer has to keep it.
+    package func isOverdue(_ id: ShardID, time: Double) -> Bool {
+        hasChildren(id) && ageAfterEnd(of: id, time: time).map { $0 >= goneAge } ?? false
+    }
+
     /// Notes that a listed shard is gone, however young it is: so may others be, and not all of them are doubted as long.
+    ///
+    /// That one is gone after the retention says nothing.
     package mutating func noteGone(_ id: ShardID, time: Double) {
-        goneAge = min(goneAge, ageAfterEnd(of: id, time: time).map { $0 / 2 } ?? goneAge)
+        guard let age = ageAfterEnd(of: id, time: time), age < Self.retention else { return }
+        goneAge = min(goneAge, age / 2)
     }
 
     /// How long ago a shard ended, in seconds: its children are as old as that; else how old it is itself.

@@ -120,10 +120,12 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var count = 0
     }
 
-    /// How often, and for how long, a stream or a listed shard has to be refused before that is believed: a young one, or
-    /// one behind a server that restarts, is not found for a while.
+    /// How often a stream or a listed shard has to be refused before that is believed.
     private static var refusalsMinimum: Int { 3 }
+    /// For how long a stream has to be: a young one, or one behind a server that restarts, is not found for a while.
     private static var refusedMinimum: Duration { .seconds(60) }
+    /// For how long a shard has to be that is in the lists of the same time.
+    private static var doubtMinimum: Duration { .seconds(20) }
 
     // MARK: Doing
 
@@ -227,7 +229,11 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             let now = parts.clock.uptime
             if hasRead { walk.doubts[id] = nil }
             walk.doubts[id, default: Doubt(since: now)].count += 1
-            walk.missing[id] = now
+            let isOver = parts.progress.visit(stream) { stream in
+                stream.tree.isOverdue(id, time: parts.clock.time)
+            }
+            // After days without a walk there are many generations of these, and no listing could say more.
+            if isOver { confirmMissing(id, isListed: true, &walk) } else { walk.missing[id] = now }
         case .caughtUp:
             parts.progress.update(stream) { $0.tree.leave(id) }
             walk.catchUp?.left(id)
@@ -345,25 +351,24 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
 
     /// Ends a shard that can't be found while its stream can.
     ///
-    /// If the stream lists the shard and it can't have aged out, it is tried again first, for a minute; and for as long as
+    /// If the stream lists the shard and it can't have aged out, it is tried again first, for a while; and for as long as
     /// it takes if nothing continues it, as nothing waits for it then.
     private func confirmMissing(_ id: ShardID, isListed: Bool, _ walk: inout Coordination) {
         let doubt = walk.doubts[id] ?? Doubt(since: parts.clock.uptime)
         let isBelieved =
             doubt.count >= Self.refusalsMinimum
-            && parts.clock.uptime - doubt.since >= Self.refusedMinimum
+            && parts.clock.uptime - doubt.since >= Self.doubtMinimum
         let time = parts.clock.time
         let isLost = parts.progress.update(stream) { stream -> Bool? in
             let isClosed = stream.tree.isClosed(id)
             let isMistake =
                 isListed && (stream.tree.isTooYoungToBeGone(id, time: time) || !isClosed)
-            guard isMistake else { return stream.tree.mayHoldMore(id) }
-            guard isBelieved, isClosed else {
+            guard !isMistake || isBelieved && isClosed else {
                 stream.tree.retry(id)
                 return nil
             }
-            stream.tree.noteGone(id, time: time)
-            return true
+            if isListed { stream.tree.noteGone(id, time: time) }
+            return isMistake || stream.tree.mayHoldMore(id)
         }
         guard let isLost else {
             if isBelieved {
