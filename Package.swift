@@ -17,7 +17,9 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let package = Package(
     name: "shardwalk",
     products: [
-        .executable(name: "shardwalk", targets: ["shardwalk"])
+        .executable(name: "shardwalk", targets: ["shardwalk"]),
+        // Loaded into processes by tests; nothing links it.
+        .library(name: "WrongClock", type: .dynamic, targets: ["WrongClock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -69,6 +71,8 @@ let package = Package(
         .target(
             name: "TestBed",
             path: "Tests/TestBed", exclude: ["Python"], swiftSettings: house),
+        // The clock of a process, for a test to set.
+        .target(name: "WrongClock", path: "Tests/WrongClock"),
         // The walk in a world that is made up from a seed; and the command that runs many such worlds.
         .target(
             name: "Simulation", dependencies: ["Walk", "Records", logging],

@@ -88,11 +88,10 @@ final class Stage: Sendable {
 
     /// Starts the daemon with its configuration.
     func start(
-        _ words: String..., through launcher: String? = nil,
-        environment changes: [String: String] = [:]
+        _ words: String..., environment changes: [String: String] = [:]
     ) throws -> ShardwalkProcess {
         try ShardwalkProcess(
-            [words[0], "--config", configPath] + words.dropFirst(), through: launcher,
+            [words[0], "--config", configPath] + words.dropFirst(),
             environment: environment.merging(changes) { $1 }, in: folder)
     }
 

@@ -40,53 +40,34 @@ final class ChaosDisk: Sendable {
     func remove() { umount2(folder, Int32(MNT_DETACH)) }
 }
 
-/// The clock of one process's machine, set by libfaketime.
-///
-/// Its version 0.9.10 shifts timers of other clocks as well, whatever it is told, so that a process whose clock is set back may
-/// sleep for as long: a run that stands still says nothing of the daemon.
+/// The clock of one process's machine, which a library (Tests/WrongClock) tells it.
 final class ChaosClock: Sendable {
-    private static let library = "/usr/lib/\(machine)-linux-gnu/faketime/libfaketime.so.1"
-
-    private static var machine: String {
-        #if arch(arm64)
-        "aarch64"
-        #else
-        "x86_64"
-        #endif
-    }
+    /// The library lies beside the binary.
+    private static let library = ShardwalkProcess.binary.deletingLastPathComponent()
+        .appending(path: "libWrongClock.so").path
 
     private let path: String
 
-    /// A clock that is right at first; nil where the library is not installed.
-    init?(_ path: String) throws {
+    /// A clock that is right at first.
+    init(_ path: String) throws {
         self.path = path
-        guard FileManager.default.fileExists(atPath: Self.library) else { return nil }
-        try set(0)
+        try Self.bytes(0).write(to: URL(filePath: path))
     }
-
-    /// The program to start a process with.
-    ///
-    /// libfaketime puts a variable into the environment of the first process that it is loaded into, which moves the
-    /// environment away from the arguments; Swift looks for them before it. So another process has to be the first one.
-    let launcher = "/usr/bin/env"
 
     /// What a process is to be started with.
     var environment: [String: String] {
-        [
-            "LD_PRELOAD": Self.library, "FAKETIME_TIMESTAMP_FILE": path, "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        ]
-    }
-
-    /// Removes what the library leaves behind of a process that was killed.
-    func clear(after process: Int32) {
-        unlink("/dev/shm/faketime_shm_\(process)")
-        unlink("/dev/shm/sem.faketime_sem_\(process)")
+        ["LD_PRELOAD": Self.library, "WRONG_CLOCK_FILE": path]
     }
 
     /// Sets the clock, so that it is wrong by so many seconds.
     func set(_ seconds: Int) throws {
-        try Data((seconds < 0 ? "\(seconds)" : "+\(seconds)").utf8)
-            .write(to: URL(filePath: path), options: .atomic)
+        // In place: processes have the file mapped.
+        let file = try FileHandle(forWritingTo: URL(filePath: path))
+        try file.write(contentsOf: Self.bytes(seconds))
+        try file.close()
+    }
+
+    private static func bytes(_ seconds: Int) -> Data {
+        withUnsafeBytes(of: Int64(seconds)) { Data($0) }
     }
 }

@@ -63,22 +63,18 @@ struct ChaosPlan: Sendable {
 
     private var generator: SeededGenerator
     private let canFillDisk: Bool
-    private let canSetClock: Bool
 
     /// The plan of a seed, without what the machine can't do.
-    init(seed: UInt64, canFillDisk: Bool, canSetClock: Bool) {
+    init(seed: UInt64, canFillDisk: Bool) {
         generator = SeededGenerator(seed: seed)
         self.canFillDisk = canFillDisk
-        self.canSetClock = canSetClock
     }
 
     /// The next step; there is always one more.
     mutating func next() -> Step {
         var places = [daemonTrouble(), redisTrouble(), streamTrouble(), cacheTrouble()]
         if canFillDisk { places.append(.fullDisk) }
-        if canSetClock {
-            places.append(.wrongClock([-200_000, -4_000, 4_000, 90_000, 200_000][number(0...4)]))
-        }
+        places.append(clockTrouble())
         places.shuffle(using: &generator)
         return Step(
             calm: .milliseconds(number(50...600)), troubles: Array(places.prefix(number(1...3))),
@@ -98,6 +94,10 @@ struct ChaosPlan: Sendable {
     }
 
     private mutating func cacheTrouble() -> Trouble { .cacheWay(way()) }
+
+    private mutating func clockTrouble() -> Trouble {
+        .wrongClock([-200_000, -4_000, 4_000, 90_000, 200_000][number(0...4)])
+    }
 
     private mutating func way() -> Proxy.Way {
         switch number(0...4) {

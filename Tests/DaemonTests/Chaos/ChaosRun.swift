@@ -30,8 +30,6 @@ struct ChaosRun {
     let seed: UInt64
     /// How long the workload writes, in seconds.
     let seconds: Int
-    /// Whether the clock of the daemon's machine is set as well.
-    let setsClock: Bool
     /// Is told what happens, line by line.
     let tell: @Sendable (String) -> Void
 
@@ -50,9 +48,8 @@ struct ChaosRun {
     private func run(on stage: Stage, _ streams: LocalStreams) async throws -> Report {
         let disk = try ChaosDisk(stage.checkpointFolder, size: Self.diskSize)
         defer { disk?.remove() }
-        let clock = setsClock ? try ChaosClock(stage.folder.path("clock")) : nil
+        let clock = try ChaosClock(stage.folder.path("clock"))
         if disk == nil { tell("no full disks: mounting a file system is not permitted") }
-        if setsClock, clock == nil { tell("no wrong clocks: libfaketime is not installed") }
         let streamProxy = try Proxy(to: try port(in: streams.endpoint))
         defer { streamProxy.end() }
         let cacheProxy = try Proxy(to: Int(try #require(stage.redis.port)))
@@ -62,7 +59,7 @@ struct ChaosRun {
         let scene = Scene(
             stage: stage, streams: streams, daemon: daemon, streamProxy: streamProxy,
             cacheProxy: cacheProxy, disk: disk, clock: clock)
-        var plan = ChaosPlan(seed: seed, canFillDisk: disk != nil, canSetClock: clock != nil)
+        var plan = ChaosPlan(seed: seed, canFillDisk: disk != nil)
 
         var report = Report()
         let expected = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -132,7 +129,7 @@ private struct Scene {
     let streamProxy: Proxy
     let cacheProxy: Proxy
     let disk: ChaosDisk?
-    let clock: ChaosClock?
+    let clock: ChaosClock
 
     func begin(_ trouble: ChaosPlan.Trouble) async throws {
         switch trouble {
@@ -150,7 +147,7 @@ private struct Scene {
             ]
             streams.set(storm)
         case .fullDisk: try disk?.fill()
-        case .wrongClock(let seconds): try clock?.set(seconds)
+        case .wrongClock(let seconds): try clock.set(seconds)
         }
     }
 
@@ -166,7 +163,7 @@ private struct Scene {
         case .cacheWay: cacheProxy.make(.open)
         case .storm: streams.set(.none)
         case .fullDisk: disk?.empty()
-        case .wrongClock: try clock?.set(0)
+        case .wrongClock: try clock.set(0)
         }
     }
 }

@@ -14,7 +14,7 @@ import Testing
     func `after any trouble the cache equals the table`(seed: UInt64) async throws {
         let begun = ContinuousClock.now
         let isLong = Self.minutes != nil
-        let run = ChaosRun(seed: seed, seconds: Self.seconds, setsClock: isLong) { line in
+        let run = ChaosRun(seed: seed, seconds: Self.seconds) { line in
             if isLong { print("seed \(seed), \(ContinuousClock.now - begun): \(line)") }
         }
         do {

@@ -15,11 +15,11 @@ final class SupervisedDaemon: Sendable {
     private static let passing: Set<Int32> = [69, 74]
 
     private let stage: Stage
-    private let clock: ChaosClock?
+    private let clock: ChaosClock
     private let state = Mutex(State())
 
-    /// A daemon that is not started yet, with the machine's clock or another.
-    init(_ stage: Stage, clock: ChaosClock?) {
+    /// A daemon that is not started yet, with a clock of its own.
+    init(_ stage: Stage, clock: ChaosClock) {
         self.stage = stage
         self.clock = clock
     }
@@ -40,19 +40,12 @@ final class SupervisedDaemon: Sendable {
     private func startIfNeeded() throws {
         try state.withLock { state in
             guard state.isWanted, state.process?.isRunning != true else { return }
-            if let process = state.process, let code = process.endedWith, !clear(process, code) {
+            if let code = state.process?.endedWith, !Self.passing.contains(code) {
                 throw TestBedError("shardwalk ended with \(code): \(stage.log.suffix(3_000))")
             }
             state.starts += 1
-            state.process = try stage.start(
-                "run", through: clock?.launcher, environment: clock?.environment ?? [:])
+            state.process = try stage.start("run", environment: clock.environment)
         }
-    }
-
-    /// Clears away a process that has ended by itself; false if it ended as it never should.
-    private func clear(_ process: ShardwalkProcess, _ code: Int32) -> Bool {
-        clock?.clear(after: process.id)
-        return Self.passing.contains(code)
     }
 
     /// Kills it; it is not started again before ``resume()``.
@@ -64,7 +57,6 @@ final class SupervisedDaemon: Sendable {
         guard let process else { return }
         process.signal(SIGKILL)
         _ = try await process.exitCode()
-        clock?.clear(after: process.id)
     }
 
     /// Starts it again after a kill.
@@ -83,7 +75,6 @@ final class SupervisedDaemon: Sendable {
         }
         guard let process else { return nil }
         process.signal(SIGTERM)
-        defer { clock?.clear(after: process.id) }
         return try await process.exitCode()
     }
 }
