@@ -112,16 +112,16 @@ struct TestTable: Sendable {
 enum Workload {
     /// Writes for some seconds what follows from the seed, and returns the table's last state.
     ///
-    /// The table is made first. Its items are named as the template of its key attributes, joined by colons, would.
+    /// The table is made first. `once` is the share of writes to items that are written to once. Its items are named as the template of its key attributes, joined by colons, would.
     static func write(
         to endpoint: String, table: String = "items", keys: String = "id:S", seed: UInt64,
-        seconds: Int
+        seconds: Int, once: Double = 0
     ) async throws -> [Data: Data] {
         let output = try await Python.run(
             "Scripts/writer.py",
             [
                 endpoint, table, keys, "\(seed)", "\(seconds)", Stage.keys.secretAccessKey,
-                Stage.keys.sessionToken ?? "",
+                Stage.keys.sessionToken ?? "", "\(once)",
             ])
         guard let items = try JSONSerialization.jsonObject(with: output) as? [String: Any] else {
             throw TestBedError("the writer prints no table")

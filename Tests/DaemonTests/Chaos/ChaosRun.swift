@@ -23,6 +23,8 @@ struct ChaosRun {
 
     /// Every write is on disk before it is acknowledged.
     private static let durable = ["appendonly yes", "appendfsync always"]
+    /// Without these, the next write to the same item mends what was lost.
+    private static let once = 0.3
     /// How much room the checkpoint has: a few dozen times what it takes.
     private static let diskSize = "4m"
 
@@ -63,7 +65,8 @@ struct ChaosRun {
 
         var report = Report()
         let expected = try await withThrowingTaskGroup(of: Void.self) { group in
-            async let table = Workload.write(to: streams.endpoint, seed: seed, seconds: seconds)
+            async let table = Workload.write(
+                to: streams.endpoint, seed: seed, seconds: seconds, once: Self.once)
             try await wait { !streams.openShards(of: "items").isEmpty }
             group.addTask { try await daemon.supervise() }
             let end = ContinuousClock.now + .seconds(seconds)

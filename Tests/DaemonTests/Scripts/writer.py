@@ -1,9 +1,11 @@
 """Makes a table with a stream, writes a seeded, changing workload to it with boto3, and prints its last state.
 
-usage: writer.py ENDPOINT TABLE KEYS SEED SECONDS SECRET TOKEN
+usage: writer.py ENDPOINT TABLE KEYS SEED SECONDS SECRET TOKEN ONCE
 
-KEYS are the key attributes with their types, such as id:S or pk:N,sk:B. The last line of the output is a JSON object:
-the items in DynamoDB's JSON, named by the values of their key attributes, joined by colons.
+KEYS are the key attributes with their types, such as id:S or pk:N,sk:B. ONCE is the share of the writes that put an item
+that nobody writes to again, or take such an item away (with keys of type S or B): what is lost of the other items, the
+next write to them mends. The last line of the output is a JSON object: the items in DynamoDB's JSON, named by the values
+of their key attributes, joined by colons.
 """
 
 import base64
@@ -15,7 +17,7 @@ import time
 import boto3
 from botocore.config import Config
 
-endpoint, table, keys, seed, seconds, secret, token = sys.argv[1:]
+endpoint, table, keys, seed, seconds, secret, token, once = sys.argv[1:]
 keys = [part.split(":") for part in keys.split(",")]
 chance = random.Random(int(seed))
 client = boto3.client(
@@ -82,11 +84,14 @@ def value(depth=0):
 
 def key():
     """The key attributes of one of a few items."""
-    which = chance.randrange(200)
+    return attributes(chance.randrange(200))
+
+
+def attributes(which):
     forms = {
         "S": {"S": ["item-", "sch\u00f6n-", "{x}:", "item-a b\n"][which % 4] + str(which)},
         "N": {"N": ["0", "-1.5", "12345678901234567890123456789012345678", str(which % 50)][which % 4]},
-        "B": {"B": b"item-\x00\xff" + bytes([which])},
+        "B": {"B": b"item-\x00\xff" + which.to_bytes(2, "big")},
     }
     return {name: forms[kind] for name, kind in keys}
 
@@ -114,8 +119,18 @@ def plain(node):
     return node
 
 
+singles = []
+count = 200
 end = time.monotonic() + float(seconds)
 while time.monotonic() < end:
+    if float(once) > 0 and chance.random() < float(once):
+        if singles and chance.random() < 0.3:
+            client.delete_item(TableName=table, Key=singles.pop(chance.randrange(len(singles))))
+        else:
+            count += 1
+            singles.append(attributes(count))
+            client.put_item(TableName=table, Item=item(singles[-1]))
+        continue
     what = chance.randrange(10)
     if what < 6:
         client.put_item(TableName=table, Item=item(key()))
