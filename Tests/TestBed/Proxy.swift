@@ -161,12 +161,13 @@ package final class Proxy: Sendable {
         case .open, .silent, .closed: break
         case .slow(let milliseconds): usleep(UInt32(milliseconds) * 1_000)
         case .trickling:
-            for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: 7) {
-                let piece = bytes[start..<min(start + 7, bytes.endIndex)]
-                guard write(piece, to: sink) else { return false }
+            var rest = bytes
+            while !rest.isEmpty, state.withLock({ $0.way == .trickling && !$0.isEnding }) {
+                guard write(rest.prefix(7), to: sink) else { return false }
+                rest = rest.dropFirst(7)
                 usleep(500)
             }
-            return true
+            return rest.isEmpty || write(rest, to: sink)
         case .cutting(let limit) where total > limit:
             _ = write(bytes.prefix(max(0, limit - total + bytes.count)), to: sink)
             isCut.isSet.withLock { $0 = true }

@@ -23,8 +23,6 @@ struct ChaosRun {
 
     /// Every write is on disk before it is acknowledged.
     private static let durable = ["appendonly yes", "appendfsync always"]
-    /// Without these, the next write to the same item mends what was lost.
-    private static let once = 0.3
     /// How much room the checkpoint has: a few dozen times what it takes.
     private static let diskSize = "4m"
 
@@ -43,7 +41,14 @@ struct ChaosRun {
             partitions: 3, rolloverEvery: .seconds(2), splitShare: 0.1, speed: 60,
             listingDelayMax: .seconds(60), faults: .none, seed: seed, credentials: Stage.keys)
         return try await withStage(configuration, redisSettings: Self.durable) { stage, streams in
-            try await run(on: stage, streams)
+            do {
+                return try await run(on: stage, streams)
+            } catch {
+                // The stage goes, and with it what could explain this.
+                let path = ".build/chaos-\(seed).log"
+                try Data(stage.log.utf8).write(to: URL(filePath: path))
+                throw TestBedError("\(error); the daemon's log is kept in \(path)")
+            }
         }
     }
 
@@ -61,23 +66,24 @@ struct ChaosRun {
         let scene = Scene(
             stage: stage, streams: streams, daemon: daemon, streamProxy: streamProxy,
             cacheProxy: cacheProxy, disk: disk, clock: clock)
-        var plan = ChaosPlan(seed: seed, canFillDisk: disk != nil)
+        var plan = ChaosPlan(seed: seed)
 
         var report = Report()
         let expected = try await withThrowingTaskGroup(of: Void.self) { group in
             async let table = Workload.write(
-                to: streams.endpoint, seed: seed, seconds: seconds, once: Self.once)
+                to: streams.endpoint, seed: seed, seconds: seconds, everyKind: true)
             try await wait { !streams.openShards(of: "items").isEmpty }
             group.addTask { try await daemon.supervise() }
             let end = ContinuousClock.now + .seconds(seconds)
             while ContinuousClock.now < end {
                 let step = plan.next()
-                try await perform(step, scene)
-                for trouble in step.troubles { report.troubles[trouble.kind, default: 0] += 1 }
+                let troubles = step.troubles.filter(scene.allows)
+                try await perform(troubles, step, scene)
+                for trouble in troubles { report.troubles[trouble.kind, default: 0] += 1 }
             }
             let expected = try await table
             tell("the workload is done: \(expected.count) items")
-            try await stage.waitForCache(expected)
+            try await waitForCache(expected, stage, daemon)
             group.cancelAll()
             try await group.waitForAll()
             return expected
@@ -88,19 +94,53 @@ struct ChaosRun {
         return report
     }
 
-    private func perform(_ step: ChaosPlan.Step, _ scene: Scene) async throws {
+    private func perform(
+        _ troubles: [ChaosPlan.Trouble], _ step: ChaosPlan.Step, _ scene: Scene
+    ) async throws {
         try await Task.sleep(for: step.calm)
-        let names = step.troubles.map(\.description).joined(separator: ", ")
+        guard !troubles.isEmpty else { return }
+        let names = troubles.map(\.description).joined(separator: ", ")
         tell("\(names) for \(step.length)")
-        for trouble in step.troubles { try await scene.begin(trouble) }
+        for trouble in troubles { try await scene.begin(trouble) }
         try await Task.sleep(for: step.length)
-        for trouble in step.troubles.reversed() { try await scene.end(trouble) }
+        for trouble in troubles.reversed() { try await scene.end(trouble) }
+    }
+
+    /// Waits until the cache holds what the table held at its end, or throws with the keys in which they differ.
+    private func waitForCache(
+        _ table: [Data: Data], _ stage: Stage, _ daemon: SupervisedDaemon
+    ) async throws {
+        var cache: [Data: Data] = [:]
+        do {
+            try await wait(atMost: 60) {
+                if let end = daemon.strangeEnd { throw TestBedError(end) }
+                cache = (try? await stage.cache.items()) ?? [:]
+                return cache == table
+            }
+        } catch {
+            let keys = Set(table.keys).union(cache.keys).filter { table[$0] != cache[$0] }
+                .map { String(reflecting: String(decoding: $0, as: UTF8.self)) }.sorted()
+            let names = keys.joined(separator: ", ")
+            throw TestBedError("\(error): cache and table differ in \(keys.count) keys: \(names)")
+        }
     }
 
     private func finish(_ stage: Stage, _ daemon: SupervisedDaemon) async throws {
         #expect(try await daemon.stop() == 0)
+        #expect(try processes(naming: stage.folder.path).isEmpty, "every daemon has ended")
+        let positions = try await stage.positions()
+        #expect(!positions.isEmpty, "status knows the shards")
         let gaps = try #require(try stage.checkpoint()).streams.values.flatMap(\.gaps)
         #expect(gaps.isEmpty, "\(gaps)")
+    }
+
+    /// The numbers of the processes that have a path in their command lines.
+    private func processes(naming path: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { number in
+            // A process may end before its line is read.
+            let line = FileManager.default.contents(atPath: "/proc/\(number)/cmdline") ?? Data()
+            return Int(number) != nil && String(decoding: line, as: UTF8.self).contains(path)
+        }
     }
 
     private func configure(_ stage: Stage, _ streamPort: Int, _ cachePort: Int) throws {
@@ -133,6 +173,14 @@ private struct Scene {
     let cacheProxy: Proxy
     let disk: ChaosDisk?
     let clock: ChaosClock
+
+    /// Whether the machine can make a trouble.
+    func allows(_ trouble: ChaosPlan.Trouble) -> Bool {
+        switch trouble {
+        case .fullDisk: disk != nil
+        default: true
+        }
+    }
 
     func begin(_ trouble: ChaosPlan.Trouble) async throws {
         switch trouble {

@@ -52,6 +52,18 @@ import Testing
         }
     }
 
+    @Test func `a trickle ends when its way is opened`() async throws {
+        try await withRedisServer(tcp: true) { redis in
+            let proxy = try Proxy(to: Int(try #require(redis.port)))
+            defer { proxy.end() }
+            _ = redis.command("SET value \(String(repeating: "x", count: Self.size))")
+            proxy.make(.trickling)
+            let answer = try Client(proxy.port).ask { proxy.make(.open) }
+            // A trickle to its end would be near 3,000 writes.
+            #expect(answer.bytes == Self.whole && answer.pieces < 500)
+        }
+    }
+
     /// A connection of a client that waits for an answer, but not for ever.
     private final class Client {
         /// How an answer came.
@@ -87,8 +99,8 @@ import Testing
 
         deinit { close(socket) }
 
-        /// Asks for the value and reads until it is whole, or nothing more comes.
-        func ask() -> Answer {
+        /// Asks for the value and reads until it is whole, or nothing more comes; does something after the first piece.
+        func ask(afterFirst act: () -> Void = {}) -> Answer {
             var answer = Answer()
             let begun = ContinuousClock.now
             let question = "GET value\r\n"
@@ -102,6 +114,7 @@ import Testing
                 }
                 answer.bytes += count
                 answer.pieces += 1
+                if answer.pieces == 1 { act() }
             }
             answer.time = ContinuousClock.now - begun
             return answer
