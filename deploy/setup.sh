@@ -10,7 +10,7 @@ readonly build_packages=(
     zlib1g-dev
 )
 # What the tests need beside that.
-test_packages=(openssl python3 python3-venv)
+test_packages=(mount openssl python3 python3-venv)
 # What the finished program links against: the Dockerfile's last stage installs the same.
 readonly runtime_packages=(ca-certificates libcurl4 libhiredis0.14 libssl3)
 

@@ -104,11 +104,11 @@ final class Stage: Sendable {
             environment: environment.merging(changes) { $1 })
     }
 
-    /// What the checkpoint says.
-    func checkpoint() throws -> Checkpoint? {
+    /// What the checkpoint says, in its folder or another one.
+    func checkpoint(in folder: String? = nil) throws -> Checkpoint? {
         do throws(CheckpointError) {
             return try CheckpointFile.load(
-                directory: checkpointFolder, name: "test", files: SystemFiles())
+                directory: folder ?? checkpointFolder, name: "test", files: SystemFiles())
         } catch {
             throw TestBedError("\(error)")
         }

@@ -1,26 +1,47 @@
-// Opens Glibc: mounting a file system.
+// Opens Glibc: filling a file up, and ending a process.
 
 import Foundation
 import Glibc
 import TestBed
 
-/// A small file system of its own, which can be filled up.
+/// A small file system of its own, which can be filled up (ENOSPC).
 ///
-/// Nothing else gives the daemon a disk that is full (ENOSPC) and leaves its log alone: a limit for the size of files holds
-/// for the log as well, and kills by a signal. Mounting takes the rights of root.
+/// A limit for the size of files would hold for the log as well, and kills by a signal. Mounting takes the rights of root, which
+/// every user has in a user namespace of its own: a process that does nothing else holds one, and others reach what is mounted
+/// there through `/proc`.
 final class ChaosDisk: Sendable {
-    private let folder: String
+    /// The file system's top folder, as all processes of this user can reach it.
+    let path: String
+    private let folder: TemporaryDirectory
+    private let holder: Process
+    // Kept open: the holder ends when it closes, and the file system with it.
+    private let input: Pipe
 
-    /// Mounts a file system in a new folder; nil where that is not permitted.
-    init?(_ folder: String, size: String) throws {
-        self.folder = folder
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
-        guard mount("none", folder, "tmpfs", 0, "size=\(size),mode=0700") == 0 else { return nil }
+    /// Mounts a file system of a size as tmpfs understands it, such as `4m`; nil where no user may make a namespace, as in many
+    /// containers.
+    init?(size: String) async throws {
+        let (folder, holder, input) = (try TemporaryDirectory(), Process(), Pipe())
+        let words = folder.path("words")
+        try Data().write(to: URL(filePath: words))
+        let script =
+            #"mount -t tmpfs -o "size=$2,mode=0700" none "$1" && echo ready && exec cat"#
+        holder.executableURL = URL(filePath: "/usr/bin/env")
+        holder.arguments =
+            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+            + [folder.path, size]
+        holder.standardInput = input
+        holder.standardOutput = try FileHandle(forWritingTo: URL(filePath: words))
+        holder.standardError = FileHandle.nullDevice
+        try ShardwalkProcess.run(holder)
+        try await wait {
+            !holder.isRunning || FileManager.default.contents(atPath: words)?.isEmpty == false
+        }
+        guard holder.isRunning else { return nil }
+        path = "/proc/\(holder.processIdentifier)/root\(folder.path)"
+        (self.folder, self.holder, self.input) = (folder, holder, input)
     }
 
-    private var filler: String { folder + "/filler" }
+    private var filler: String { path + "/filler" }
 
     /// Leaves no room.
     func fill() throws {
@@ -37,7 +58,7 @@ final class ChaosDisk: Sendable {
     func empty() { unlink(filler) }
 
     /// Takes the file system away with everything in it.
-    func remove() { umount2(folder, Int32(MNT_DETACH)) }
+    func remove() { kill(holder.processIdentifier, SIGKILL) }
 }
 
 /// The clock of one process's machine, which a library (Tests/WrongClock) tells it.

@@ -19,6 +19,8 @@ struct ChaosRun {
         var starts = 0
         /// How many items the table held at its end.
         var items = 0
+        /// The troubles that this machine can't make, and why.
+        var leftOut: [String] = []
     }
 
     /// Every write is on disk before it is acknowledged.
@@ -53,22 +55,25 @@ struct ChaosRun {
     }
 
     private func run(on stage: Stage, _ streams: LocalStreams) async throws -> Report {
-        let disk = try ChaosDisk(stage.checkpointFolder, size: Self.diskSize)
+        let disk = try await ChaosDisk(size: Self.diskSize)
         defer { disk?.remove() }
         let clock = try ChaosClock(stage.folder.path("clock"))
-        if disk == nil { tell("no full disks: mounting a file system is not permitted") }
+        var report = Report()
+        if disk == nil {
+            report.leftOut.append("full disks: this user may not mount in a namespace of its own")
+        }
         let streamProxy = try Proxy(to: try port(in: streams.endpoint))
         defer { streamProxy.end() }
         let cacheProxy = try Proxy(to: Int(try #require(stage.redis.port)))
         defer { cacheProxy.end() }
-        try configure(stage, streamProxy.port, cacheProxy.port)
+        let folder = disk?.path ?? stage.checkpointFolder
+        try configure(stage, streamProxy.port, cacheProxy.port, checkpoint: folder)
         let daemon = SupervisedDaemon(stage, clock: clock)
         let scene = Scene(
             stage: stage, streams: streams, daemon: daemon, streamProxy: streamProxy,
             cacheProxy: cacheProxy, disk: disk, clock: clock)
         var plan = ChaosPlan(seed: seed)
 
-        var report = Report()
         let expected = try await withThrowingTaskGroup(of: Void.self) { group in
             async let table = Workload.write(
                 to: streams.endpoint, seed: seed, seconds: seconds, everyKind: true)
@@ -88,7 +93,7 @@ struct ChaosRun {
             try await group.waitForAll()
             return expected
         }
-        try await finish(stage, daemon)
+        try await finish(stage, daemon, checkpoint: folder)
         report.starts = daemon.starts
         report.items = expected.count
         return report
@@ -125,12 +130,14 @@ struct ChaosRun {
         }
     }
 
-    private func finish(_ stage: Stage, _ daemon: SupervisedDaemon) async throws {
+    private func finish(
+        _ stage: Stage, _ daemon: SupervisedDaemon, checkpoint folder: String
+    ) async throws {
         #expect(try await daemon.stop() == 0)
-        #expect(try processes(naming: stage.folder.path).isEmpty, "every daemon has ended")
+        #expect(try processes(naming: stage.configPath).isEmpty, "every daemon has ended")
         let positions = try await stage.positions()
         #expect(!positions.isEmpty, "status knows the shards")
-        let gaps = try #require(try stage.checkpoint()).streams.values.flatMap(\.gaps)
+        let gaps = try #require(try stage.checkpoint(in: folder)).streams.values.flatMap(\.gaps)
         #expect(gaps.isEmpty, "\(gaps)")
     }
 
@@ -143,8 +150,11 @@ struct ChaosRun {
         }
     }
 
-    private func configure(_ stage: Stage, _ streamPort: Int, _ cachePort: Int) throws {
+    private func configure(
+        _ stage: Stage, _ streamPort: Int, _ cachePort: Int, checkpoint folder: String
+    ) throws {
         try stage.configure([
+            "checkpoint": #"{"directory": "\#(folder)"}"#,
             "aws": """
             {"region": "us-east-1", "endpoint": "http://127.0.0.1:\(streamPort)", "proxy": "", \
             "requestTimeoutSeconds": 2}
