@@ -25,11 +25,14 @@ extension LocalStreams {
         package var speed: Double
         /// How long records are kept, by the emulator's clock.
         package var retention: Duration
-        /// The most empty pages before a shard's first record and after its last one.
+        /// The most empty pages of one empty stretch: before a shard's first record, after its last one, and
+        /// before one record in 32.
         package var emptyPagesMax: Int
         /// How long DescribeStream may be behind, by the emulator's clock: a child comes into sight up to this
         /// much after it was opened, and a closed shard is listed as open for up to this much.
         package var listingDelayMax: Duration
+        /// How long a shard may still be listed that is too old to be read, by the emulator's clock.
+        package var lateListingMax: Duration
         /// How long a stream is ENABLING, without shards in sight, and DISABLING, by the emulator's clock.
         package var transition: Duration
         /// How many calls are served in a second.
@@ -52,8 +55,8 @@ extension LocalStreams {
             port: UInt16 = 0, region: String = "us-east-1", partitions: Int = 4,
             rolloverEvery: Duration? = nil, splitShare: Double = 0, speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
-            listingDelayMax: Duration = .zero, transition: Duration = .zero,
-            limits: Limits = Limits(),
+            listingDelayMax: Duration = .zero, lateListingMax: Duration = .zero,
+            transition: Duration = .zero, limits: Limits = Limits(),
             shardFilter: ShardFilterSupport = .served, identityCasing: IdentityCasing = .capital,
             faults: Faults = .none, seed: UInt64 = 1,
             credentials: Credentials = Credentials(
@@ -70,6 +73,7 @@ extension LocalStreams {
             self.retention = retention
             self.emptyPagesMax = emptyPagesMax
             self.listingDelayMax = listingDelayMax
+            self.lateListingMax = lateListingMax
             self.transition = transition
             self.limits = limits
             self.shardFilter = shardFilter
@@ -92,6 +96,7 @@ extension LocalStreams {
                     retention: retention.milliseconds,
                     emptyPagesMax: emptyPagesMax,
                     listingDelayMax: listingDelayMax.milliseconds,
+                    lateListingMax: lateListingMax.milliseconds,
                     transition: transition.milliseconds),
                 costs: limits.costs(speed: speed), shardFilter: shardFilter,
                 identityCasing: identityCasing)

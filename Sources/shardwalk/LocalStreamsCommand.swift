@@ -38,6 +38,14 @@ struct LocalStreamsCommand: AsyncParsableCommand {
     @Option(help: "How far DescribeStream may be behind, in the emulator's seconds.")
     var listingDelaySeconds = 0.0
 
+    @Option(
+        help:
+            "How long shards may be listed that are too old to be read, in the emulator's seconds.")
+    var lateListingSeconds = 0.0
+
+    @Option(help: "The most empty pages of an empty stretch of a shard, 0 to 100.")
+    var emptyPages = 3
+
     @Option(help: "How long a stream is ENABLING and DISABLING, in the emulator's seconds.")
     var transitionSeconds = 0.0
 
@@ -62,12 +70,14 @@ struct LocalStreamsCommand: AsyncParsableCommand {
         let isGood =
             (1...10_000).contains(partitions) && (0...1).contains(splitShare)
             && (0.001...1e6).contains(speed) && (0...1e6).contains(listingDelaySeconds)
-            && (0...1e6).contains(transitionSeconds)
+            && (0...1e6).contains(transitionSeconds) && (0...1e6).contains(lateListingSeconds)
+            && (0...100).contains(emptyPages)
             && (rolloverSeconds.map { (0.01...1e6).contains($0) } ?? true)
         guard isGood else {
             throw ValidationError(
                 "a number is out of bounds: --partitions 1 to 10000, --split-share 0 to 1, "
-                    + "--speed 0.001 to 1000000, --rollover-seconds 0.01 to 1000000")
+                    + "--speed 0.001 to 1000000, --rollover-seconds 0.01 to 1000000, "
+                    + "--empty-pages 0 to 100, other seconds 0 to 1000000")
         }
     }
 
@@ -77,8 +87,9 @@ struct LocalStreamsCommand: AsyncParsableCommand {
         let configuration = LocalStreams.Configuration(
             port: port, region: region, partitions: partitions,
             rolloverEvery: rolloverSeconds.map { .milliseconds(Int($0 * 1_000)) },
-            splitShare: splitShare, speed: speed,
+            splitShare: splitShare, speed: speed, emptyPagesMax: emptyPages,
             listingDelayMax: .milliseconds(Int(listingDelaySeconds * 1_000)),
+            lateListingMax: .milliseconds(Int(lateListingSeconds * 1_000)),
             transition: .milliseconds(Int(transitionSeconds * 1_000)),
             limits: noLimits ? .none : .init(getRecords: 5), shardFilter: shardFilter,
             identityCasing: identityCasing, faults: try chosenFaults(), seed: seed,

@@ -177,6 +177,72 @@ import Testing
         #expect(gone?.name == "ResourceNotFoundException")
     }
 
+    @Test func `a shard that is too old may still be listed, and is refused in both ways`() throws {
+        let emulated = Emulated(partitions: 40, lateListingMax: 2 * Emulated.hour)
+        let arn = try emulated.makeTable()
+        for number in 0..<100 { try emulated.put("k\(number)", number) }
+        let old = try emulated.shards(arn)
+        emulated.rollOver()
+        emulated.now = 24 * Emulated.hour
+        // Given out before the end, used after it.
+        let iterators = try old.map { try emulated.iterator(arn, $0.shardID) }
+        emulated.now += 10 * 60_000
+        try emulated.call(.listStreams, "{}")
+        emulated.now += 6 * 60_000
+        emulated.service.advance(to: Emulated.start + emulated.now)
+        let listed = Set(try emulated.shards(arn).map(\.shardID)).intersection(old.map(\.shardID))
+        #expect(listed.count > 20)
+        let renewed = try iterators.map { iterator in
+            let position = try #require(ShardPosition(iterator))
+            return ShardPosition(
+                stream: arn, shard: position.shard, index: position.index, emptyPages: 0,
+                issued: emulated.service.now
+            ).text
+        }
+        var answers: [String: Set<String>] = [:]
+        for (shard, iterator) in zip(old, renewed) {
+            let reading = try emulated.error(.getRecords, #"{"ShardIterator":"\#(iterator)"}"#)
+            answers["GetRecords", default: []].insert(reading?.name ?? "served")
+            for (type, number) in [("TRIM_HORIZON", nil), ("AT_SEQUENCE_NUMBER", shard.start)] {
+                let number = number.map { #","SequenceNumber":"\#($0)""# } ?? ""
+                let refusal = try emulated.error(
+                    .getShardIterator,
+                    #"""
+                    {"StreamArn":"\#(arn)","ShardId":"\#(shard.shardID)",
+                     "ShardIteratorType":"\#(type)"\#(number)}
+                    """#)
+                answers[type, default: []].insert(refusal?.name ?? "served")
+            }
+        }
+        let (trimmed, missing) = ("TrimmedDataAccessException", "ResourceNotFoundException")
+        #expect(
+            answers == [
+                "GetRecords": [trimmed, missing], "AT_SEQUENCE_NUMBER": [trimmed, missing],
+                "TRIM_HORIZON": [missing],
+            ])
+        emulated.now = 27 * Emulated.hour
+        let left = try emulated.shards(arn)
+        #expect(left.count == 40)
+        #expect(left.allSatisfy { $0.parent != nil && $0.end == nil })
+    }
+
+    @Test func `a parent may be open on a page, and its child on a later one`() throws {
+        let emulated = Emulated(partitions: 60, listingDelayMax: 60_000)
+        let arn = try emulated.makeTable()
+        let first = try emulated.call(.describeStream, #"{"StreamArn":"\#(arn)","Limit":60}"#)
+        let parents = try #require(first["StreamDescription"]?["Shards"]?.array)
+        #expect(parents.count == 60)
+        #expect(parents.allSatisfy { $0.end == nil })
+        // Everything rolls over between two pages of one listing.
+        emulated.rollOver()
+        emulated.now = 60_000
+        let last = try #require(parents.last?.shardID)
+        let second = try emulated.call(
+            .describeStream, #"{"StreamArn":"\#(arn)","ExclusiveStartShardId":"\#(last)"}"#)
+        let children = try #require(second["StreamDescription"]?["Shards"]?.array)
+        #expect(Set(children.map(\.parent)) == Set(parents.map(\.shardID)))
+    }
+
     @Test func `a listing may be behind, and shows open parents beside their children`() throws {
         let emulated = Emulated(partitions: 50, listingDelayMax: 60_000)
         let arn = try emulated.makeTable()

@@ -13,10 +13,13 @@ struct Stream: Sendable {
         var splitShare = 0.0
         /// How long records are kept.
         var retention: Int
-        /// The most empty pages that come before the first record and after the last one.
+        /// The most empty pages of one empty stretch: before the first record, after the last one, and here
+        /// and there between two.
         var emptyPagesMax: Int
         /// How long DescribeStream may be behind, for each shard's beginning and end on its own.
         var listingDelayMax: Int
+        /// How long a shard may still be listed that is too old to be read, for each shard on its own.
+        var lateListingMax = 0
         /// How long a stream is ENABLING, without shards in sight, and DISABLING.
         var transition = 0
     }
@@ -35,6 +38,9 @@ struct Stream: Sendable {
     let created: Moment
     /// When the stream was switched off; nil while it is on.
     private(set) var disabled: Moment?
+    /// One record in so many comes after an empty stretch.
+    private static let stretch = 32
+
     private let pace: Pace
     /// The most open shards that splits by chance lead to.
     private let openMax: Int
@@ -43,11 +49,21 @@ struct Stream: Sendable {
     private(set) var shardIDs: [String] = []
     /// The open shards, in the order of their hashes.
     private(set) var open: [String] = []
-    /// When shards are to be closed, the next one last; some may have been closed by hand since.
-    private var rollovers: [(due: Moment, shard: String)] = []
-    private var nextTrim: Moment
+    private var agenda = Agenda<Chore>()
     private var generator: SeededGenerator
     private var tail: UInt64
+
+    /// Something that is due at a moment.
+    private enum Chore {
+        /// A shard's time is over, unless it was closed by hand before.
+        case close(String)
+        /// The first records of a shard are too old, unless the shard is gone.
+        case trim(String)
+        /// A closed shard can't be read any more.
+        case expire(String)
+        /// A shard is listed no more.
+        case remove(String)
+    }
 
     /// A stream that is switched on now, with an open shard for each range of hashes.
     init(
@@ -64,13 +80,13 @@ struct Stream: Sendable {
         openMax = 4 * partitions.count
         self.generator = generator
         created = moment
-        nextTrim = moment
         tail = self.generator.next() % 1_000_000
         for hashes in partitions {
             // Between 3 and 90: a few dozen records later the numbers are a digit longer.
             let start = number(after: UInt64.random(in: 2..<90, using: &self.generator))
-            openShard(hashes, parent: nil, start: start, at: moment)
+            open.append(makeShard(hashes, parent: nil, start: start, at: moment))
         }
+        shardIDs = open.sorted()
     }
 
     /// The service's word for whether the stream grows at a moment.
@@ -96,34 +112,50 @@ struct Stream: Sendable {
         disabled.map { moment - $0 > pace.retention } ?? false
     }
 
-    /// Closes the shards whose time has come, each at its own moment, and trims.
+    /// Closes the shards whose time has come, each at its own moment, and drops what is too old.
     mutating func advance(to moment: Moment) {
-        while let next = rollovers.last, next.due <= moment {
-            rollovers.removeLast()
-            // Without splits no number is drawn, and what follows from a seed stays what it was.
-            let splits =
-                pace.splitShare > 0 && open.count < openMax
-                && Double.random(in: 0..<1, using: &generator) < pace.splitShare
-            if !splits || !split(next.shard, at: next.due) { rollOver(next.shard, at: next.due) }
+        var hasRemoved = false
+        while let (due, chore) = agenda.removeNext(dueAt: moment) {
+            switch chore {
+            case .close(let id): closeByChance(id, at: due)
+            case .trim(let id):
+                shards[id]?.trim(before: moment + -pace.retention)
+                if let oldest = shards[id]?.records.first?.created { noteTrim(of: id, oldest) }
+            case .expire(let id):
+                shards[id]?.expire()
+                agenda.note(.remove(id), at: due + (shards[id]?.lateListing ?? 0))
+            case .remove(let id):
+                shards[id] = nil
+                hasRemoved = true
+            }
         }
-        if moment >= nextTrim { trim(at: moment) }
+        guard hasRemoved else { return }
+        // Names begin with the time: those that are gone are among the oldest.
+        let old = Self.index(after: Self.name(moment + -pace.retention, ""), in: shardIDs)
+        shardIDs.replaceSubrange(..<old, with: shardIDs[..<old].filter { shards[$0] != nil })
     }
 
-    /// Drops what is too old, and the shards that were closed before that.
+    /// Closes a shard whose time has come, and opens one child or two.
+    private mutating func closeByChance(_ id: String, at moment: Moment) {
+        // Without splits no number is drawn, and what follows from a seed stays what it was.
+        let splits =
+            pace.splitShare > 0 && open.count < openMax
+            && Double.random(in: 0..<1, using: &generator) < pace.splitShare
+        if !splits || !split(id, at: moment) { rollOver(id, at: moment) }
+    }
+
+    /// Notes that a shard's oldest record, which was made at a moment, is to be dropped in due time.
+    private mutating func noteTrim(of id: String, _ oldest: Moment) {
+        agenda.note(.trim(id), at: end(of: oldest))
+    }
+
+    /// When what was made or closed at a moment is dropped.
     ///
     /// This is done at intervals, so that records outlive their time a little, as they do on AWS.
-    private mutating func trim(at moment: Moment) {
-        nextTrim = moment + max(1, pace.retention / 96)
-        let horizon = moment + -pace.retention
-        guard created < horizon else { return }
-        shardIDs.removeAll { id in
-            guard let closed = shards[id]?.closed, closed < horizon else {
-                shards[id]?.trim(before: horizon)
-                return false
-            }
-            shards[id] = nil
-            return true
-        }
+    private func end(of moment: Moment) -> Moment {
+        let interval = max(1, pace.retention / 96)
+        let age = moment + pace.retention + 1 - created
+        return created + (age + interval - 1) / interval * interval
     }
 
     // MARK: Shards
@@ -151,7 +183,6 @@ struct Stream: Sendable {
         disabled = moment
         for id in open { close(id, at: moment) }
         open = []
-        rollovers = []
     }
 
     private mutating func replace(
@@ -161,12 +192,11 @@ struct Stream: Sendable {
         let place = openIndex(of: hashes.lowerBound)
         guard place < open.count, open[place] == id else { return false }
         let end = close(id, at: moment)
-        open.remove(at: place)
-        for (offset, part) in parts(hashes).enumerated() {
-            openShard(
-                part, parent: id, start: number(after: end.counter), at: moment,
-                place: place + offset)
+        let children = parts(hashes).map { part in
+            makeShard(part, parent: id, start: number(after: end.counter), at: moment)
         }
+        for child in children { shardIDs.insert(child, at: Self.index(after: child, in: shardIDs)) }
+        open.replaceSubrange(place...place, with: children)
         return true
     }
 
@@ -179,31 +209,38 @@ struct Stream: Sendable {
         let end = Bool.random(using: &generator) ? newest : number(after: newest.counter)
         let delay = Int.random(in: 0...pace.listingDelayMax, using: &generator)
         shards[id]?.close(at: moment, end: end, listingDelay: disabled == nil ? delay : 0)
+        agenda.note(.expire(id), at: self.end(of: moment))
         return end
     }
 
-    private mutating func openShard(
-        _ hashes: ClosedRange<UInt64>, parent: String?, start: SequenceNumber, at moment: Moment,
-        place: Int? = nil
-    ) {
+    /// Makes an open shard, which is not among `open` and `shardIDs` yet.
+    private mutating func makeShard(
+        _ hashes: ClosedRange<UInt64>, parent: String?, start: SequenceNumber, at moment: Moment
+    ) -> String {
         // A child's name sorts after its parent's, even where both were opened in one millisecond.
         let earliest = parent.flatMap { shards[$0]?.created }.map { $0 + 1 }
         let created = max(moment, earliest ?? moment)
         var id: String
         repeat {
-            let mark = generator.text(8, of: "0123456789abcdef")
-            id = "shardId-\(Moment.padded(created.milliseconds, 20))-\(mark)"
+            id = Self.name(created, generator.text(8, of: "0123456789abcdef"))
         } while shards[id] != nil
         if let parent { shards[parent]?.children.append(id) }
         let delay = Int.random(in: 0...pace.listingDelayMax, using: &generator)
+        let leading = Int.random(in: 0...pace.emptyPagesMax, using: &generator)
+        let trailing = Int.random(in: 0...pace.emptyPagesMax, using: &generator)
+        // Unless there is something to draw no number is drawn.
+        let lateMax = pace.lateListingMax
+        let late = lateMax > 0 ? Int.random(in: 0...lateMax, using: &generator) : 0
         shards[id] = Shard(
             id: id, parent: parent, created: created,
-            listed: moment + (parent == nil ? 0 : delay), hashes: hashes, start: start,
-            leadingEmptyPages: Int.random(in: 0...pace.emptyPagesMax, using: &generator),
-            trailingEmptyPages: Int.random(in: 0...pace.emptyPagesMax, using: &generator))
-        shardIDs.insert(id, at: Self.index(after: id, in: shardIDs))
-        open.insert(id, at: place ?? open.count)
+            listed: moment + (parent == nil ? 0 : delay), lateListing: late, hashes: hashes,
+            start: start, leadingEmptyPages: leading, trailingEmptyPages: trailing)
         schedule(id, created)
+        return id
+    }
+
+    private static func name(_ created: Moment, _ mark: String) -> String {
+        "shardId-\(Moment.padded(created.milliseconds, 20))-\(mark)"
     }
 
     private mutating func schedule(_ id: String, _ created: Moment) {
@@ -213,9 +250,7 @@ struct Stream: Sendable {
         let wait = Int.random(
             in: (isFirst ? interval / 4 : interval * 3 / 4)...(interval * 5 / 4),
             using: &generator)
-        let due = created + max(1, wait)
-        let place = rollovers.firstIndex { $0.due <= due } ?? rollovers.count
-        rollovers.insert((due, id), at: place)
+        agenda.note(.close(id), at: created + max(1, wait))
     }
 
     private mutating func number(after counter: UInt64) -> SequenceNumber {
@@ -246,9 +281,17 @@ struct Stream: Sendable {
         }
         let record = StreamRecord(
             change, number(after: newest.counter), at: moment, view, region: region,
-            userIdentity: userIdentity,
-            using: &generator)
+            userIdentity: userIdentity, emptyPages: emptyPages(), using: &generator)
+        let isFirst = shards[id]?.records.isEmpty ?? true
         shards[id]?.append(record)
+        if isFirst { noteTrim(of: id, moment) }
+    }
+
+    /// How many empty pages come before a record: none, for all but a few.
+    private mutating func emptyPages() -> Int {
+        guard pace.emptyPagesMax > 0, Int.random(in: 0..<Self.stretch, using: &generator) == 0
+        else { return 0 }
+        return Int.random(in: 1...pace.emptyPagesMax, using: &generator)
     }
 
     private func openIndex(of hash: UInt64) -> Int {

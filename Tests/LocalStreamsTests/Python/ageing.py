@@ -36,8 +36,8 @@ def code(call, **parameters):
 
 
 def fresh_iterator():
-    """An iterator for a shard that is still there; on a busy machine the first ones may be gone."""
-    for shard in all_shards(streams, arn):
+    """An iterator for a shard that outlives it: the youngest one; on a busy machine others may be gone."""
+    for shard in reversed(all_shards(streams, arn)):
         try:
             return streams.get_shard_iterator(
                 StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
