@@ -27,6 +27,10 @@ extension LocalStreams {
         case trimmed
         /// `ResourceNotFoundException` for a shard; GetRecords and GetShardIterator only.
         case vanished
+        /// `ProvisionedThroughputExceededException`.
+        case capacityExceeded
+        /// `RequestLimitExceeded`.
+        case requestLimit
 
         /// Whether an operation can be answered so.
         func isPossible(for operation: Operation) -> Bool {
@@ -73,6 +77,16 @@ extension LocalStreams {
             case .expiredIterator: .expiredIterator
             case .trimmed: .trimmed
             case .vanished: .notFound("Shard does not exist")
+            case .capacityExceeded:
+                ServiceError(
+                    family: .dynamo, name: "ProvisionedThroughputExceededException",
+                    message: "The level of configured provisioned throughput for the table was "
+                        + "exceeded. Consider increasing your provisioning level with the "
+                        + "UpdateTable API")
+            case .requestLimit:
+                ServiceError(
+                    family: .dynamo, name: "RequestLimitExceeded",
+                    message: "Throughput exceeds the current throughput limit for your account")
             }
         }
     }
