@@ -89,14 +89,14 @@ import Testing
         typealias Step = LocalStreams.Faults.Step
         let faults: [LocalStreams.Fault] = [
             .internalError, .unavailable, .throttled, .expiredToken, .clockSkew, .accessDenied,
-            .capacityExceeded, .requestLimit,
+            .capacityExceeded, .requestLimit, .unknownKeys,
         ]
         let script =
             Operation.allCases.flatMap { operation in
                 faults.map { Step($0, operations: [operation.name], count: 1) }
             }
             + [.trimmed, .vanished].map { Step($0, operations: ["GetShardIterator"], count: 1) }
-            + [.expiredIterator, .trimmed, .vanished].map {
+            + [.tooManyReaders, .expiredIterator, .trimmed, .vanished].map {
                 Step($0, operations: ["GetRecords"], count: 1)
             }
         try await Self.run(

@@ -31,11 +31,15 @@ extension LocalStreams {
         case capacityExceeded
         /// `RequestLimitExceeded`.
         case requestLimit
+        /// `LimitExceededException` for a shard with too many readers; GetRecords only.
+        case tooManyReaders
+        /// `UnrecognizedClientException`, as for keys that the service does not know, or not yet.
+        case unknownKeys
 
         /// Whether an operation can be answered so.
         func isPossible(for operation: Operation) -> Bool {
             switch self {
-            case .expiredIterator: operation == .getRecords
+            case .expiredIterator, .tooManyReaders: operation == .getRecords
             case .trimmed, .vanished: operation == .getRecords || operation == .getShardIterator
             default: true
             }
@@ -68,6 +72,8 @@ extension LocalStreams {
                         + "exception or failure.")
             case .throttled: .throttled
             case .expiredToken: .expiredToken
+            case .tooManyReaders: .tooManyReaders
+            case .unknownKeys: .unknownKeys
             case .accessDenied:
                 ServiceError(
                     family: .front, name: "AccessDeniedException",

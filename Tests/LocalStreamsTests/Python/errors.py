@@ -18,6 +18,7 @@ SCRIPTED = [
     ("AccessDeniedException", 400),
     ("ProvisionedThroughputExceededException", 400),
     ("RequestLimitExceeded", 400),
+    ("UnrecognizedClientException", 400),
 ]
 url, targets = sys.argv[1], sys.argv[2:]
 
@@ -91,6 +92,7 @@ for code in ("TrimmedDataAccessException", "ResourceNotFoundException"):
     check(code, 400, streams, "get_shard_iterator", **place)
 iterator = streams.get_shard_iterator(**place)["ShardIterator"]
 for code in (
+    "LimitExceededException",
     "ExpiredIteratorException",
     "TrimmedDataAccessException",
     "ResourceNotFoundException",
@@ -151,7 +153,8 @@ check("ResourceNotFoundException", 400, streams, "get_shard_iterator", **{
     **place, "ShardId": "shardId-00000001414562045508-2bac9cd2"
 })
 
-# Faster than a shard is served.
+# Faster than a shard is served, and not by script.
+reached.remove("LimitExceededException")
 deadline = time.monotonic() + 60
 while "LimitExceededException" not in reached and time.monotonic() < deadline:
     try:
@@ -169,6 +172,5 @@ assert reached == {code for code, _ in SCRIPTED} | {
     "SerializationException",
     "TrimmedDataAccessException",
     "UnknownOperationException",
-    "UnrecognizedClientException",
     "ValidationException",
 }, reached
