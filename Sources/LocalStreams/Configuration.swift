@@ -33,6 +33,8 @@ extension LocalStreams {
         package var listingDelayMax: Duration
         /// How long a shard may still be listed that is too old to be read, by the emulator's clock.
         package var lateListingMax: Duration
+        /// How long it may take until a record can be read, by the emulator's clock; half the retention at the most.
+        package var recordDelayMax: Duration
         /// How long a stream is ENABLING, without shards in sight, and DISABLING, by the emulator's clock.
         package var transition: Duration
         /// How many calls are served in a second.
@@ -56,7 +58,8 @@ extension LocalStreams {
             rolloverEvery: Duration? = nil, splitShare: Double = 0, speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
             listingDelayMax: Duration = .zero, lateListingMax: Duration = .zero,
-            transition: Duration = .zero, limits: Limits = Limits(),
+            recordDelayMax: Duration = .zero, transition: Duration = .zero,
+            limits: Limits = Limits(),
             shardFilter: ShardFilterSupport = .served, identityCasing: IdentityCasing = .capital,
             faults: Faults = .none, seed: UInt64 = 1,
             credentials: Credentials = Credentials(
@@ -64,6 +67,8 @@ extension LocalStreams {
             checksSignatures: Bool = true
         ) {
             precondition(partitions > 0 && speed > 0 && emptyPagesMax >= 0)
+            precondition(
+                recordDelayMax <= retention / 2, "records are read before they are trimmed")
             self.port = port
             self.region = region
             self.partitions = partitions
@@ -74,6 +79,7 @@ extension LocalStreams {
             self.emptyPagesMax = emptyPagesMax
             self.listingDelayMax = listingDelayMax
             self.lateListingMax = lateListingMax
+            self.recordDelayMax = recordDelayMax
             self.transition = transition
             self.limits = limits
             self.shardFilter = shardFilter
@@ -97,6 +103,7 @@ extension LocalStreams {
                     emptyPagesMax: emptyPagesMax,
                     listingDelayMax: listingDelayMax.milliseconds,
                     lateListingMax: lateListingMax.milliseconds,
+                    recordDelayMax: recordDelayMax.milliseconds,
                     transition: transition.milliseconds),
                 costs: limits.costs(speed: speed), shardFilter: shardFilter,
                 identityCasing: identityCasing)

@@ -43,6 +43,9 @@ struct LocalStreamsCommand: AsyncParsableCommand {
             "How long shards may be listed that are too old to be read, in the emulator's seconds.")
     var lateListingSeconds = 0.0
 
+    @Option(help: "How long it may take until a record can be read, in the emulator's seconds.")
+    var recordDelaySeconds = 0.0
+
     @Option(help: "The most empty pages of an empty stretch of a shard, 0 to 100.")
     var emptyPages = 3
 
@@ -71,13 +74,14 @@ struct LocalStreamsCommand: AsyncParsableCommand {
             (1...10_000).contains(partitions) && (0...1).contains(splitShare)
             && (0.001...1e6).contains(speed) && (0...1e6).contains(listingDelaySeconds)
             && (0...1e6).contains(transitionSeconds) && (0...1e6).contains(lateListingSeconds)
-            && (0...100).contains(emptyPages)
+            && (0...3_600).contains(recordDelaySeconds) && (0...100).contains(emptyPages)
             && (rolloverSeconds.map { (0.01...1e6).contains($0) } ?? true)
         guard isGood else {
             throw ValidationError(
                 "a number is out of bounds: --partitions 1 to 10000, --split-share 0 to 1, "
                     + "--speed 0.001 to 1000000, --rollover-seconds 0.01 to 1000000, "
-                    + "--empty-pages 0 to 100, other seconds 0 to 1000000")
+                    + "--record-delay-seconds 0 to 3600, --empty-pages 0 to 100, other seconds 0 to 1000000"
+            )
         }
     }
 
@@ -90,6 +94,7 @@ struct LocalStreamsCommand: AsyncParsableCommand {
             splitShare: splitShare, speed: speed, emptyPagesMax: emptyPages,
             listingDelayMax: .milliseconds(Int(listingDelaySeconds * 1_000)),
             lateListingMax: .milliseconds(Int(lateListingSeconds * 1_000)),
+            recordDelayMax: .milliseconds(Int(recordDelaySeconds * 1_000)),
             transition: .milliseconds(Int(transitionSeconds * 1_000)),
             limits: noLimits ? .none : .init(getRecords: 5), shardFilter: shardFilter,
             identityCasing: identityCasing, faults: try chosenFaults(), seed: seed,

@@ -16,7 +16,7 @@ final class Emulated {
     init(
         seed: UInt64 = 1, partitions: Int = 4, rolloverInterval: Int? = nil, splitShare: Double = 0,
         emptyPagesMax: Int = 0, listingDelayMax: Int = 0, lateListingMax: Int = 0,
-        transition: Int = 0,
+        recordDelayMax: Int = 0, transition: Int = 0,
         limits: LocalStreams.Limits = .none,
         shardFilter: LocalStreams.ShardFilterSupport = .served,
         identityCasing: LocalStreams.IdentityCasing = .capital
@@ -24,7 +24,7 @@ final class Emulated {
         let pace = Stream.Pace(
             rolloverInterval: rolloverInterval, splitShare: splitShare, retention: 24 * Self.hour,
             emptyPagesMax: emptyPagesMax, listingDelayMax: listingDelayMax,
-            lateListingMax: lateListingMax, transition: transition)
+            lateListingMax: lateListingMax, recordDelayMax: recordDelayMax, transition: transition)
         service = Service(
             Service.Settings(
                 region: "us-east-1", account: "000000000000", partitions: partitions, pace: pace,

@@ -166,6 +166,40 @@ import Testing
         #expect(ends == [true, false], "the last record's number, and one after it")
     }
 
+    @Test func `records come into sight late and in order, even behind latest and an end`() throws {
+        let emulated = Emulated(partitions: 1, recordDelayMax: 10_000)
+        let arn = try emulated.makeTable()
+        let shard = try #require(emulated.shards(arn).first).shardID
+        var readable: [Int] = []
+        for number in 0..<50 {
+            try emulated.put("k\(number)", number)
+            readable.append(try emulated.page(emulated.iterator(arn, shard)).records.count)
+            emulated.now += 1_000
+        }
+        #expect(zip(readable, 1...).allSatisfy { $0 < $1 }, "\(readable)")
+        #expect(readable == readable.sorted() && Set(readable).count > 5, "\(readable)")
+        emulated.now += 10_000
+        #expect(try emulated.page(emulated.iterator(arn, shard)).records.count == 50)
+
+        for number in 50..<100 { try emulated.put("k\(number)", number) }
+        // After the newest record that can be read, whatever was written before.
+        let latest = try emulated.iterator(arn, shard, "LATEST")
+        emulated.rollOver()
+        #expect(try emulated.page(latest).next != nil, "the end is behind what can't be read yet")
+        emulated.now += 10_000
+        var next: String? = latest
+        var late: [JSON] = []
+        while let iterator = next {
+            let page = try emulated.page(iterator)
+            late += page.records
+            next = page.next
+        }
+        #expect(late.count == 50)
+        let numbers = try emulated.records(arn, shard).map(\.sequenceNumber)
+        #expect(numbers.count == 100)
+        #expect(zip(numbers, numbers.dropFirst()).allSatisfy { comesBefore($0, $1) })
+    }
+
     @Test func `an iterator lives for fifteen minutes`() throws {
         let (emulated, arn, shard) = try Self.shard(of: 1)
         let iterator = try emulated.iterator(arn, shard)

@@ -61,10 +61,19 @@ struct Shard: Sendable {
     /// The index after the newest record, trimmed ones counted.
     var endIndex: Int { trimmedCount + records.count }
 
+    /// The index after the newest record that can be read at a moment.
+    func readableEnd(at moment: Moment) -> Int {
+        let last = records.lastIndex { $0.readable <= moment }
+        return trimmedCount + (last.map { $0 + 1 } ?? 0)
+    }
+
     /// Appends a record, whose number is larger than all before it.
     mutating func append(_ record: StreamRecord) {
         precondition(closed == nil, "a closed shard takes no records")
         precondition(record.sequenceNumber > newest, "sequence numbers grow")
+        precondition(
+            records.last.map { record.readable >= $0.readable } ?? true, "records are read in order"
+        )
         newest = record.sequenceNumber
         records.append(record)
     }

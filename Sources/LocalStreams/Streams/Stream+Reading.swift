@@ -2,7 +2,7 @@
 enum IteratorType: String, CaseIterable, Sendable {
     /// The oldest record that is still there.
     case trimHorizon = "TRIM_HORIZON"
-    /// After the newest record of this moment.
+    /// After the newest record that can be read at this moment.
     case latest = "LATEST"
     /// The record with a number.
     case atSequenceNumber = "AT_SEQUENCE_NUMBER"
@@ -33,7 +33,7 @@ extension Stream {
         let index: Int
         switch (type, number) {
         case (.trimHorizon, _): index = shard.trimmedCount
-        case (.latest, _): index = shard.endIndex
+        case (.latest, _): index = shard.readableEnd(at: moment)
         case (_, let number?):
             let isAfter = type == .afterSequenceNumber
             if let trimmed = shard.lastTrimmed, isAfter ? number < trimmed : number <= trimmed {
@@ -68,9 +68,11 @@ extension Stream {
         var last = first
         var bytes = 0
         while last < shard.records.count, last - first < limit {
-            if last > first, shard.records[last].emptyPages > 0 { break }
-            bytes += shard.records[last].size
-            if bytes > Self.bytesMax, last > first { break }
+            let record = shard.records[last]
+            bytes += record.size
+            // Where a stretch begins or the bytes run out, a page ends that is not empty.
+            let isFull = bytes > Self.bytesMax || record.emptyPages > 0
+            if record.readable > moment || (isFull && last > first) { break }
             last += 1
         }
         let records = shard.records[first..<last]

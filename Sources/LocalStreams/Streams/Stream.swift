@@ -20,6 +20,8 @@ struct Stream: Sendable {
         var listingDelayMax: Int
         /// How long a shard may still be listed that is too old to be read, for each shard on its own.
         var lateListingMax = 0
+        /// How long it may take until a record can be read, for each record on its own.
+        var recordDelayMax = 0
         /// How long a stream is ENABLING, without shards in sight, and DISABLING.
         var transition = 0
     }
@@ -279,12 +281,21 @@ struct Stream: Sendable {
         guard let newest = shards[id]?.newest else {
             preconditionFailure("an open shard is listed")
         }
+        let last = shards[id]?.records.last
         let record = StreamRecord(
             change, number(after: newest.counter), at: moment, view, region: region,
-            userIdentity: userIdentity, emptyPages: emptyPages(), using: &generator)
-        let isFirst = shards[id]?.records.isEmpty ?? true
+            userIdentity: userIdentity,
+            readable: max(moment + recordDelay(), last?.readable ?? moment),
+            emptyPages: emptyPages(), using: &generator)
+        let isFirst = last == nil
         shards[id]?.append(record)
         if isFirst { noteTrim(of: id, moment) }
+    }
+
+    private mutating func recordDelay() -> Int {
+        // Without delays no number is drawn.
+        guard pace.recordDelayMax > 0 else { return 0 }
+        return Int.random(in: 0...pace.recordDelayMax, using: &generator)
     }
 
     /// How many empty pages come before a record: none, for all but a few.

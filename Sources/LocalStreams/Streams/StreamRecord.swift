@@ -68,6 +68,8 @@ struct StreamRecord: Sendable {
     let sequenceNumber: SequenceNumber
     /// When the change was made.
     let created: Moment
+    /// When the record can be read, not before those that precede it.
+    let readable: Moment
     /// The bytes that count towards a page's limit.
     let size: Int
     /// The empty pages that a reader gets between the record before and this one.
@@ -75,10 +77,10 @@ struct StreamRecord: Sendable {
     /// The record as GetRecords writes it.
     let json: [UInt8]
 
-    /// The record of a change.
+    /// The record of a change, which can be read from `readable` on.
     init(
         _ change: Change, _ sequenceNumber: SequenceNumber, at moment: Moment, _ view: ViewType,
-        region: String, userIdentity: JSON?, emptyPages: Int,
+        region: String, userIdentity: JSON?, readable: Moment, emptyPages: Int,
         using generator: inout SeededGenerator
     ) {
         let hasNew = view == .newImage || view == .newAndOldImages
@@ -87,6 +89,7 @@ struct StreamRecord: Sendable {
         let oldImage = hasOld ? change.oldImage : nil
         self.sequenceNumber = sequenceNumber
         created = moment
+        self.readable = readable
         self.emptyPages = emptyPages
         size = change.key.size + (newImage?.size ?? 0) + (oldImage?.size ?? 0)
         let body = JSON.members([
