@@ -13,10 +13,20 @@ extension LocalStreams {
         ///
         /// On AWS it is about four hours.
         package var rolloverEvery: Duration?
-        /// The share of the shards that split, instead of rolling over, when their time has come: 0...1.
+        /// How many records a shard takes before it is closed; nil for any number.
+        package var rolloverRecords: Int?
+        /// How many bytes of keys and images a shard takes before it is closed; nil for any number.
+        package var rolloverBytes: Int?
+        /// The share of the shards that split, instead of rolling over, when they are closed: 0...1.
         ///
         /// A stream splits up to four times as many open shards as it began with.
         package var splitShare: Double
+        /// How many children a split gives, 2...16.
+        package var splitChildren: Int
+        /// The share of the other shards that are closed without a child, as where capacity shrinks: 0...1.
+        ///
+        /// One is opened when a key of the shard is written to again, and never if none is.
+        package var leafShare: Double
         /// How many of the emulator's seconds pass in one real second.
         ///
         /// Shard names, creation times, retention and the life of iterators go by the emulator's clock; with a
@@ -55,7 +65,9 @@ extension LocalStreams {
         /// A configuration like AWS's where nothing else is said.
         package init(
             port: UInt16 = 0, region: String = "us-east-1", partitions: Int = 4,
-            rolloverEvery: Duration? = nil, splitShare: Double = 0, speed: Double = 1,
+            rolloverEvery: Duration? = nil, rolloverRecords: Int? = nil, rolloverBytes: Int? = nil,
+            splitShare: Double = 0, splitChildren: Int = 2, leafShare: Double = 0,
+            speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
             listingDelayMax: Duration = .zero, lateListingMax: Duration = .zero,
             recordDelayMax: Duration = .zero, transition: Duration = .zero,
@@ -67,13 +79,20 @@ extension LocalStreams {
             checksSignatures: Bool = true
         ) {
             precondition(partitions > 0 && speed > 0 && emptyPagesMax >= 0)
+            precondition((rolloverRecords ?? 1) > 0 && (rolloverBytes ?? 1) > 0)
+            precondition((2...16).contains(splitChildren))
+            precondition((0...1).contains(splitShare) && (0...1).contains(leafShare))
             precondition(
                 recordDelayMax <= retention / 2, "records are read before they are trimmed")
             self.port = port
             self.region = region
             self.partitions = partitions
             self.rolloverEvery = rolloverEvery
+            self.rolloverRecords = rolloverRecords
+            self.rolloverBytes = rolloverBytes
             self.splitShare = splitShare
+            self.splitChildren = splitChildren
+            self.leafShare = leafShare
             self.speed = speed
             self.retention = retention
             self.emptyPagesMax = emptyPagesMax
@@ -98,7 +117,9 @@ extension LocalStreams {
             return Service.Settings(
                 region: region, account: "000000000000", partitions: partitions,
                 pace: Stream.Pace(
-                    rolloverInterval: interval, splitShare: splitShare,
+                    rolloverInterval: interval, shardRecordsMax: rolloverRecords,
+                    shardBytesMax: rolloverBytes, splitShare: splitShare,
+                    splitChildren: splitChildren, leafShare: leafShare,
                     retention: retention.milliseconds,
                     emptyPagesMax: emptyPagesMax,
                     listingDelayMax: listingDelayMax.milliseconds,

@@ -28,6 +28,8 @@ struct Shard: Sendable {
     var children: [String] = []
     /// The records that are still kept.
     private(set) var records: [StreamRecord] = []
+    /// The bytes of all records, trimmed ones counted.
+    private(set) var bytes = 0
     /// How many records have been trimmed: the index of the first one that is kept.
     private(set) var trimmedCount = 0
     /// The number of the newest record that was trimmed.
@@ -75,6 +77,7 @@ struct Shard: Sendable {
             records.last.map { record.readable >= $0.readable } ?? true, "records are read in order"
         )
         newest = record.sequenceNumber
+        bytes += record.size
         records.append(record)
     }
 
