@@ -40,8 +40,9 @@ struct ChaosRun {
     /// - Throws: when cache and table differ, the daemon ends strangely, or something else than troubles goes wrong.
     func run() async throws -> Report {
         let configuration = LocalStreams.Configuration(
-            partitions: 3, rolloverEvery: .seconds(2), splitShare: 0.1, speed: 60,
-            listingDelayMax: .seconds(60), faults: .none, seed: seed, credentials: Stage.keys)
+            partitions: 3, rolloverEvery: .seconds(2), rolloverRecords: 100, splitShare: 0.1,
+            splitChildren: 3, leafShare: 0.1, speed: 60, listingDelayMax: .seconds(60),
+            recordDelayMax: .seconds(10), faults: .none, seed: seed, credentials: Stage.keys)
         return try await withStage(configuration, redisSettings: Self.durable) { stage, streams in
             do {
                 return try await run(on: stage, streams)
