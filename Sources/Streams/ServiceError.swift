@@ -29,10 +29,15 @@ package struct ServiceError: Sendable {
         let header = response.headers["x-amzn-errortype"]
         status = response.status
         code = Self.code(body?.type) ?? Self.code(body?.code) ?? Self.code(header)
-        requestID = response.headers["x-amzn-requestid"]?.line(bytesMax: Self.nameLimit)
+        requestID = Self.requestID(of: response)
         let words = body?.message ?? body?.capitalMessage
         message = (words ?? (code == nil ? String(decoding: response.body, as: UTF8.self) : ""))
             .line(bytesMax: Self.messageLimit)
+    }
+
+    /// The service's name for the request that an answer belongs to.
+    static func requestID(of response: HTTPResponse) -> String? {
+        response.headers["x-amzn-requestid"]?.line(bytesMax: nameLimit)
     }
 
     /// What the error means for the walk.
