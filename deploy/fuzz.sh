@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Feeds the readers of foreign bytes with inputs of libFuzzer's, under the address sanitizer, and says what was found.
-# Usage: deploy/fuzz.sh [--seconds N] [TARGET ...]
+# Usage: deploy/fuzz.sh [--seconds N | --inputs N] [TARGET ...]
 # Inputs that reach something new are kept in .build/fuzz/corpus, for the next run to go on from.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . deploy/setup.sh
 
-seconds=60
-if [[ ${1:-} == --seconds ]]; then
-    seconds=${2:?"--seconds needs a number"}
-    shift 2
-fi
+bound=-max_total_time=60
+case ${1:-} in
+    --seconds) bound=-max_total_time=${2:?"--seconds needs a number"} && shift 2 ;;
+    --inputs) bound=-runs=${2:?"--inputs needs a number"} && shift 2 ;;
+esac
 targets=("$@")
 if ((${#targets[@]} == 0)); then
     for folder in Tests/FuzzTests/Corpus/*/; do targets+=("$(basename "$folder")"); done
@@ -47,7 +47,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$corpus"
     status=0
     FUZZ_TARGET=$target "$program" "${limits[@]}" -dict=Tests/FuzzTests/json.dict \
-        -max_total_time="$seconds" -print_final_stats=1 \
+        "$bound" -print_final_stats=1 \
         -artifact_prefix=".build/fuzz/$target-" \
         "$corpus" "Tests/FuzzTests/Corpus/$target" >"$log" 2>&1 || status=$?
     executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
