@@ -92,7 +92,8 @@ enum PageTarget {
     }
 
     /// Foundation refuses two things that are passed over here: bytes that are not UTF-8, where nobody looks at
-    /// them, and halves of surrogate pairs, which JSON allows.
+    /// them, and halves of surrogate pairs, which JSON allows. Of members of one name it takes the first one, where the
+    /// last one counts here as it does in JavaScript.
     private static func compare(_ page: Page) throws {
         guard let text = String(validating: page.bytes, as: UTF8.self),
             !text.utf8.indices.contains(where: {
@@ -100,6 +101,12 @@ enum PageTarget {
                     || text.utf8[$0...].starts(with: #"\uD"#.utf8)
             })
         else { return }
+        let names = names(in: page.bytes)
+        for (name, count) in [
+            ("Records", 1), ("eventName", page.records.count), ("dynamodb", page.records.count),
+            ("SequenceNumber", page.records.count),
+        ] where names[name, default: 0] > count { return }
+        guard names["NextShardIterator", default: 0] <= 1 else { return }
         let answer: Answer
         do {
             answer = try JSONDecoder().decode(Answer.self, from: Data(page.bytes))
@@ -112,5 +119,29 @@ enum PageTarget {
         }
         try expect(
             answer.records.map(\.dynamodb.number) == numbers, "the records are others")
+    }
+
+    /// How often each name comes in a JSON text, whatever object it is in.
+    private static func names(in bytes: [UInt8]) -> [String: Int] {
+        var names: [String: Int] = [:]
+        var place = 0
+        while let start = bytes[place...].firstIndex(of: UInt8(ascii: "\"")) {
+            var end = start + 1
+            while bytes[end] != UInt8(ascii: "\"") {
+                end += bytes[end] == UInt8(ascii: "\\") ? 2 : 1
+            }
+            place = end + 1
+            let next = bytes[place...].first { !" \t\r\n".utf8.contains($0) }
+            guard next == UInt8(ascii: ":") else { continue }
+            let text = Data(bytes[start...end])
+            // An escape may stand for any letter of a name.
+            let name =
+                text.contains(UInt8(ascii: "\\"))
+                ? try? JSONDecoder().decode(String.self, from: text) : nil
+            names[
+                name ?? String(decoding: text.dropFirst().dropLast(), as: UTF8.self), default: 0] +=
+                1
+        }
+        return names
     }
 }
