@@ -91,9 +91,11 @@ enum PageTarget {
         }
     }
 
+    /// Compares with what Foundation reads, where both have to agree.
+    ///
     /// Foundation refuses two things that are passed over here: bytes that are not UTF-8, where nobody looks at
-    /// them, and halves of surrogate pairs, which JSON allows. Of members of one name it takes the first one, where the
-    /// last one counts here as it does in JavaScript.
+    /// them, and halves of surrogate pairs, which JSON allows. Of members of one name it takes the first one, where
+    /// the last one counts here as it does in JavaScript.
     private static func compare(_ page: Page) throws {
         guard let text = String(validating: page.bytes, as: UTF8.self),
             !text.utf8.indices.contains(where: {
