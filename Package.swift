@@ -17,7 +17,9 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let package = Package(
     name: "shardwalk",
     products: [
-        .executable(name: "shardwalk", targets: ["shardwalk"])
+        .executable(name: "shardwalk", targets: ["shardwalk"]),
+        // Loaded into processes by tests; nothing links it.
+        .library(name: "WrongClock", type: .dynamic, targets: ["WrongClock"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -69,6 +71,8 @@ let package = Package(
         .target(
             name: "TestBed",
             path: "Tests/TestBed", exclude: ["Python"], swiftSettings: house),
+        // The clock of a process, for a test to set.
+        .target(name: "WrongClock", path: "Tests/WrongClock"),
         // The walk in a world that is made up from a seed; and the command that runs many such worlds.
         .target(
             name: "Simulation", dependencies: ["Walk", "Records", logging],
@@ -109,7 +113,38 @@ let package = Package(
                 "LocalRedis", "TestBed", logging,
             ],
             exclude: ["Golden", "Scripts"], swiftSettings: house),
+        // Targets for fuzzing, on inputs that a seed makes.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: ["shardwalk", "Records", "Walk", "AWS", "Streams", "Redis", logging],
+            exclude: ["LibFuzzer.swift", "Corpus", "json.dict"], swiftSettings: house),
         .testTarget(
             name: "HouseTests", dependencies: ["shardwalk", "TestBed"], swiftSettings: house),
     ]
 )
+
+// For deploy/fuzz.sh alone: the same targets as a program of libFuzzer's, which brings its own `main`; so of the
+// program only what reads the configuration is built, as a library.
+if Context.environment["SHARDWALK_FUZZ"] != nil {
+    package.products = []
+    package.targets.removeAll { ["shardwalk", "FuzzTests"].contains($0.name) }
+    package.targets += [
+        .target(
+            name: "shardwalk",
+            dependencies: [
+                "Records", "Walk", "Redis", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            sources: [
+                "Config.swift", "ConfigReader.swift", "Exit.swift", "LineLog.swift",
+                "Secrets.swift",
+            ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["shardwalk", "Records", "Walk", "AWS", "Streams", "Redis", logging],
+            path: "Tests/FuzzTests",
+            exclude: ["Corpus", "json.dict", "MutationTests.swift", "Mutator.swift"],
+            swiftSettings: house),
+    ]
+}

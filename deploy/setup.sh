@@ -9,8 +9,8 @@ readonly build_packages=(
     binutils ca-certificates git libc6-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 tzdata
     zlib1g-dev
 )
-# What the tests need beside that; libfaketime sets the clock of a process in deploy/chaos.sh.
-test_packages=(libfaketime openssl python3 python3-venv)
+# What the tests need beside that.
+test_packages=(mount openssl python3 python3-venv)
 # What the finished program links against: the Dockerfile's last stage installs the same.
 readonly runtime_packages=(ca-certificates libcurl4 libhiredis0.14 libssl3)
 

@@ -13,10 +13,20 @@ extension LocalStreams {
         ///
         /// On AWS it is about four hours.
         package var rolloverEvery: Duration?
-        /// The share of the shards that split, instead of rolling over, when their time has come: 0...1.
+        /// How many records a shard takes before it is closed; nil for any number.
+        package var rolloverRecords: Int?
+        /// How many bytes of keys and images a shard takes before it is closed; nil for any number.
+        package var rolloverBytes: Int?
+        /// The share of the shards that split, instead of rolling over, when they are closed: 0...1.
         ///
         /// A stream splits up to four times as many open shards as it began with.
         package var splitShare: Double
+        /// How many children a split gives, 2...16.
+        package var splitChildren: Int
+        /// The share of the other shards that are closed without a child, as where capacity shrinks: 0...1.
+        ///
+        /// One is opened when a key of the shard is written to again, and never if none is.
+        package var leafShare: Double
         /// How many of the emulator's seconds pass in one real second.
         ///
         /// Shard names, creation times, retention and the life of iterators go by the emulator's clock; with a
@@ -25,11 +35,16 @@ extension LocalStreams {
         package var speed: Double
         /// How long records are kept, by the emulator's clock.
         package var retention: Duration
-        /// The most empty pages before a shard's first record and after its last one.
+        /// The most empty pages of one empty stretch: before a shard's first record, after its last one, and
+        /// before one record in 32.
         package var emptyPagesMax: Int
         /// How long DescribeStream may be behind, by the emulator's clock: a child comes into sight up to this
         /// much after it was opened, and a closed shard is listed as open for up to this much.
         package var listingDelayMax: Duration
+        /// How long a shard may still be listed that is too old to be read, by the emulator's clock.
+        package var lateListingMax: Duration
+        /// How long it may take until a record can be read, by the emulator's clock; half the retention at the most.
+        package var recordDelayMax: Duration
         /// How long a stream is ENABLING, without shards in sight, and DISABLING, by the emulator's clock.
         package var transition: Duration
         /// How many calls are served in a second.
@@ -50,9 +65,12 @@ extension LocalStreams {
         /// A configuration like AWS's where nothing else is said.
         package init(
             port: UInt16 = 0, region: String = "us-east-1", partitions: Int = 4,
-            rolloverEvery: Duration? = nil, splitShare: Double = 0, speed: Double = 1,
+            rolloverEvery: Duration? = nil, rolloverRecords: Int? = nil, rolloverBytes: Int? = nil,
+            splitShare: Double = 0, splitChildren: Int = 2, leafShare: Double = 0,
+            speed: Double = 1,
             retention: Duration = .seconds(24 * 60 * 60), emptyPagesMax: Int = 1,
-            listingDelayMax: Duration = .zero, transition: Duration = .zero,
+            listingDelayMax: Duration = .zero, lateListingMax: Duration = .zero,
+            recordDelayMax: Duration = .zero, transition: Duration = .zero,
             limits: Limits = Limits(),
             shardFilter: ShardFilterSupport = .served, identityCasing: IdentityCasing = .capital,
             faults: Faults = .none, seed: UInt64 = 1,
@@ -61,15 +79,26 @@ extension LocalStreams {
             checksSignatures: Bool = true
         ) {
             precondition(partitions > 0 && speed > 0 && emptyPagesMax >= 0)
+            precondition((rolloverRecords ?? 1) > 0 && (rolloverBytes ?? 1) > 0)
+            precondition((2...16).contains(splitChildren))
+            precondition((0...1).contains(splitShare) && (0...1).contains(leafShare))
+            precondition(
+                recordDelayMax <= retention / 2, "records are read before they are trimmed")
             self.port = port
             self.region = region
             self.partitions = partitions
             self.rolloverEvery = rolloverEvery
+            self.rolloverRecords = rolloverRecords
+            self.rolloverBytes = rolloverBytes
             self.splitShare = splitShare
+            self.splitChildren = splitChildren
+            self.leafShare = leafShare
             self.speed = speed
             self.retention = retention
             self.emptyPagesMax = emptyPagesMax
             self.listingDelayMax = listingDelayMax
+            self.lateListingMax = lateListingMax
+            self.recordDelayMax = recordDelayMax
             self.transition = transition
             self.limits = limits
             self.shardFilter = shardFilter
@@ -88,10 +117,14 @@ extension LocalStreams {
             return Service.Settings(
                 region: region, account: "000000000000", partitions: partitions,
                 pace: Stream.Pace(
-                    rolloverInterval: interval, splitShare: splitShare,
+                    rolloverInterval: interval, shardRecordsMax: rolloverRecords,
+                    shardBytesMax: rolloverBytes, splitShare: splitShare,
+                    splitChildren: splitChildren, leafShare: leafShare,
                     retention: retention.milliseconds,
                     emptyPagesMax: emptyPagesMax,
                     listingDelayMax: listingDelayMax.milliseconds,
+                    lateListingMax: lateListingMax.milliseconds,
+                    recordDelayMax: recordDelayMax.milliseconds,
                     transition: transition.milliseconds),
                 costs: limits.costs(speed: speed), shardFilter: shardFilter,
                 identityCasing: identityCasing)

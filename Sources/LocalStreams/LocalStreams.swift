@@ -49,11 +49,19 @@ package final class LocalStreams: Sendable {
         front.withService { $0.rollOver() }
     }
 
-    /// Closes a shard and opens two children that share its keys.
+    /// Closes a shard and opens two or more children that share its keys.
     /// - Returns: false where there is no such open shard.
     @discardableResult
-    package func split(_ shard: String) -> Bool {
-        front.withService { $0.split(shard) }
+    package func split(_ shard: String, into count: Int = 2) -> Bool {
+        precondition(count > 1, "a split gives children")
+        return front.withService { $0.split(shard, into: count) }
+    }
+
+    /// Closes a shard and opens no child: one comes when a key of the shard is written to again, and never if none is.
+    /// - Returns: false where there is no such open shard.
+    @discardableResult
+    package func closeWithoutChild(_ shard: String) -> Bool {
+        front.withService { $0.closeWithoutChild(shard) }
     }
 
     /// Replaces everything that goes wrong; a script counts its time from now.

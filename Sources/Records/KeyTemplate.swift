@@ -187,8 +187,12 @@ extension KeyTemplate: CustomStringConvertible {
             switch part {
             case .attribute(let name): return attribute(name.text)
             case .text(let text):
-                return String(decoding: text, as: UTF8.self)
-                    .replacing("{", with: "{{").replacing("}", with: "}}")
+                // Byte by byte: a brace with an accent after it is another character.
+                let isBrace: (UInt8) -> Bool = {
+                    $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "}")
+                }
+                let doubled = text.flatMap { Array(repeating: $0, count: isBrace($0) ? 2 : 1) }
+                return String(decoding: doubled, as: UTF8.self)
             }
         }.joined()
     }

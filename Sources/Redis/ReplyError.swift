@@ -1,3 +1,4 @@
+import Records
 package import Walk
 
 /// A refusal by the server: its first word is a code, the rest is prose.
@@ -17,6 +18,11 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
         package let advice: String
     }
 
+    /// The longest word that is taken for a code, in bytes; Redis' own have 15 at the most.
+    private static let codeMax = 40
+    /// Longer prose is cut, in bytes: it ends up in a log line.
+    private static let textMax = 300
+
     /// A refusal as it came, without the leading `-`.
     ///
     /// Servers quote the arguments of a command that they do not know, and those can be values.
@@ -27,11 +33,11 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
         let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
         let word = parts.first ?? ""
         let isCode =
-            !word.isEmpty
+            (1...Self.codeMax).contains(word.utf8.count)
             && word.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
         code = isCode ? String(word) : "ERR"
         let prose = isCode ? (parts.count > 1 ? parts[1] : "") : line
-        text = String(prose.prefix(300).filter { !$0.isNewline })
+        text = prose.line(bytesMax: Self.textMax)
     }
 
     package var description: String { text.isEmpty ? code : "\(code) \(text)" }

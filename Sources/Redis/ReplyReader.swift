@@ -7,18 +7,56 @@ import Walk
 final class ReplyReader {
     /// The most bytes that may come in without completing a reply.
     static let replyBytesMax = 64 << 20
+    /// The most elements that one reply's lists may have, all together.
+    ///
+    /// Lists are laid out when they are announced, so that a few bytes could ask for any amount of memory. The longest
+    /// list that is ever asked for is that of the demo's keys.
+    static let replyElementsMax = 1 << 20
+
+    /// hiredis' own functions (`defaultFunctions`, found in a reader).
+    private static let standard = {
+        guard let reader = redisReaderCreate() else { preconditionFailure("out of memory") }
+        defer { redisReaderFree(reader) }
+        return reader.pointee.fn.pointee
+    }()
+
+    /// The same with a look at the length of a list before it is laid out: one that is too long is refused as if there
+    /// were no memory for it.
+    ///
+    /// Every reader points to them, so they are never freed.
+    nonisolated(unsafe) private static let functions = {
+        let functions = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
+        functions.initialize(to: standard)
+        functions.pointee.createArray = { task, count in
+            guard let left = task?.pointee.privdata?.assumingMemoryBound(to: Int.self) else {
+                return nil
+            }
+            left.pointee -= Int(count)
+            return left.pointee < 0 ? nil : ReplyReader.standard.createArray(task, count)
+        }
+        return functions
+    }()
 
     private let reader: UnsafeMutablePointer<redisReader>
+    /// How many more elements the lists of this reply may have; the reader's tasks point to it.
+    private let elementsLeft = UnsafeMutablePointer<Int>.allocate(capacity: 1)
     private var incompleteBytes = 0
     private var isFirst = true
 
-    /// A reader for the replies of one connection (`redisReaderCreate`).
+    /// A reader for the replies of one connection (`redisReaderCreateWithFunctions`).
     init() {
-        guard let reader = redisReaderCreate() else { preconditionFailure("out of memory") }
+        guard let reader = redisReaderCreateWithFunctions(Self.functions) else {
+            preconditionFailure("out of memory")
+        }
         self.reader = reader
+        elementsLeft.initialize(to: Self.replyElementsMax)
+        reader.pointee.privdata = UnsafeMutableRawPointer(elementsLeft)
     }
 
-    deinit { redisReaderFree(reader) }
+    deinit {
+        redisReaderFree(reader)
+        elementsLeft.deallocate()
+    }
 
     /// Takes bytes in (`redisReaderFeed`).
     ///
@@ -39,13 +77,14 @@ final class ReplyReader {
 
     /// The next complete reply, or nil where more bytes are needed (`redisReaderGetReply`).
     ///
-    /// - Throws: `unavailable` where the bytes are not the Redis protocol.
+    /// - Throws: `unavailable` where the bytes are not the Redis protocol, or announce a list that is too long.
     func next() throws(SinkError) -> Reply? {
         var raw: UnsafeMutableRawPointer?
         guard redisReaderGetReply(reader, &raw) == REDIS_OK else { throw failure() }
         guard let raw else { return nil }
         defer { freeReplyObject(raw) }
         incompleteBytes = 0
+        elementsLeft.pointee = Self.replyElementsMax
         return Self.copy(raw.assumingMemoryBound(to: redisReply.self))
     }
 
@@ -83,6 +122,10 @@ final class ReplyReader {
 
     /// The reader's own words; what it quotes is one byte of a reply's framing.
     private func failure() -> SinkError {
+        guard elementsLeft.pointee >= 0 else {
+            return SinkError(
+                .unavailable, "a reply has more than \(Self.replyElementsMax) elements")
+        }
         let words = withUnsafeBytes(of: reader.pointee.errstr) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }

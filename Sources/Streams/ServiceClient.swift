@@ -97,10 +97,14 @@ package struct ServiceClient: Sendable {
         }
     }
 
+    /// The longest words of a stranger in an error, in bytes: they end up in a log line.
+    private static let wordsMax = 500
+
     /// The failure of an answer that is not what the operation answers.
     static func malformed(_ operation: String, _ reason: some Error) -> SourceError {
         SourceError(
-            .unavailable, operation: operation, message: "the answer is malformed: \(reason)")
+            .unavailable, operation: operation,
+            message: "the answer is malformed: " + "\(reason)".line(bytesMax: wordsMax))
     }
 
     private func send(
@@ -127,7 +131,7 @@ package struct ServiceClient: Sendable {
             throw SourceError(
                 .unavailable, operation: operation,
                 message: "the answer was damaged on its way: x-amz-crc32 does not agree",
-                requestID: response.headers["x-amzn-requestid"])
+                requestID: ServiceError.requestID(of: response))
         }
         return response
     }
@@ -145,7 +149,11 @@ package struct ServiceClient: Sendable {
                 case .unavailable: .unavailable
                 case .cancelled: .cancelled
                 }
-            throw SourceError(kind, operation: operation, message: "no credentials: \(error)")
+            // What is to be done comes after what others have said.
+            let short = CredentialError(
+                error.kind, error.message.line(bytesMax: Self.wordsMax), remedy: error.remedy,
+                skipped: error.skipped)
+            throw SourceError(kind, operation: operation, message: "no credentials: \(short)")
         }
     }
 

@@ -1,5 +1,6 @@
 package import AWS
 import FoundationEssentials
+import Records
 package import Walk
 
 /// What a service said in place of an answer.
@@ -17,10 +18,10 @@ package struct ServiceError: Sendable {
     /// The service's name for the request.
     package let requestID: String?
 
-    /// Longer texts are cut: they end up in a log line.
-    ///
-    /// In characters.
+    /// Longer texts are cut, in bytes: they end up in a log line.
     private static let messageLimit = 500
+    /// The longest code or name of a request, in bytes; the service's own have less than half of that.
+    private static let nameLimit = 100
 
     /// Reads an answer whose status is not 200.
     package init(_ response: HTTPResponse) {
@@ -28,10 +29,15 @@ package struct ServiceError: Sendable {
         let header = response.headers["x-amzn-errortype"]
         status = response.status
         code = Self.code(body?.type) ?? Self.code(body?.code) ?? Self.code(header)
-        requestID = response.headers["x-amzn-requestid"]
+        requestID = Self.requestID(of: response)
         let words = body?.message ?? body?.capitalMessage
-        message = Self.line(
-            words ?? (code == nil ? String(decoding: response.body, as: UTF8.self) : ""))
+        message = (words ?? (code == nil ? String(decoding: response.body, as: UTF8.self) : ""))
+            .line(bytesMax: Self.messageLimit)
+    }
+
+    /// The service's name for the request that an answer belongs to.
+    static func requestID(of response: HTTPResponse) -> String? {
+        response.headers["x-amzn-requestid"]?.line(bytesMax: nameLimit)
     }
 
     /// What the error means for the walk.
@@ -110,12 +116,7 @@ package struct ServiceError: Sendable {
     private static func code(_ text: String?) -> String? {
         let name = text?.split(separator: ":", omittingEmptySubsequences: false).first?
             .split(separator: "#").last
-        return name.map(String.init)
-    }
-
-    private static func line(_ text: String) -> String {
-        text.split(whereSeparator: { $0.isWhitespace }).joined(separator: " ")
-            .prefix(messageLimit).filter { $0.unicodeScalars.allSatisfy { $0.value >= 32 } }
+        return name?.line(bytesMax: nameLimit)
     }
 
     private struct Body: Decodable {

@@ -65,7 +65,8 @@ package struct StreamsSource: Source {
 }
 
 /// A member of an answer that has another form than the service's.
-private struct UnknownForm: Error, CustomStringConvertible {
+struct UnknownForm: Error, CustomStringConvertible {
+    /// Which member, and what is odd about it.
     let description: String
 }
 
@@ -74,11 +75,12 @@ extension StreamDescription {
     ///
     /// Emulators ignore a filter that they don't know and list everything, so what is no child of the shard
     /// that was asked about is left out here as well.
-    fileprivate init(
+    init(
         _ answer: DescribeStream.Description, _ selection: ShardSelection
     ) throws(UnknownForm) {
         guard let status = StreamStatus(rawValue: answer.streamStatus) else {
-            throw UnknownForm(description: "StreamStatus is \(answer.streamStatus)")
+            throw UnknownForm(
+                description: "StreamStatus is \(answer.streamStatus.line(bytesMax: 100))")
         }
         var shards: [Shard] = []
         for shard in answer.shards { shards.append(try Shard(shard)) }

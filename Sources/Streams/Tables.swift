@@ -1,4 +1,5 @@
 import AWS
+import Records
 package import Walk
 
 /// DynamoDB's tables, as far as their streams are concerned.
@@ -43,7 +44,8 @@ package struct Tables: Sendable {
         guard let arn = StreamARN(name) else {
             throw SourceError(
                 .unavailable, operation: Self.operation,
-                message: "the table \(table) names a stream that is none: \(name)")
+                message: "the table \(table) names a stream that is none: "
+                    + name.line(bytesMax: 200))
         }
         return Stream(
             arn: arn,

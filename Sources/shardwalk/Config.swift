@@ -88,6 +88,9 @@ struct Config: Sendable {
 struct ConfigError: Error, Equatable {
     /// One line each, with the path in the file.
     let problems: [String]
+
+    /// Some problems in words that may quote the file, with whatever is in it.
+    init(problems: [String]) { self.problems = problems.map { $0.line(bytesMax: 1_000) } }
 }
 
 extension Config {

@@ -62,11 +62,16 @@ struct LineLog: LogHandler {
                 format: format, underJournal: underJournal, date: Date()), to: STDERR_FILENO)
     }
 
+    /// Longer messages and values are cut, in Unicode scalars: no answer of a stranger fills the disk.
+    private static let textLimit = 2_000
+
     /// The line of an event, its newline included.
     static func line(
         _ level: Logger.Level, _ message: String, _ facts: [(key: String, value: String)],
         format: Format, underJournal: Bool, date: Date
     ) -> String {
+        let message = short(message)
+        let facts = facts.map { (key: $0.key, value: short($0.value)) }
         let time = date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         let priority = underJournal ? "<\(journalPriority(level))>" : ""
         switch format {
@@ -90,6 +95,14 @@ struct LineLog: LogHandler {
         case .error: 3
         case .critical: 2
         }
+    }
+
+    private static func short(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        let end = scalars.index(
+            scalars.startIndex, offsetBy: textLimit, limitedBy: scalars.endIndex)
+        guard let end, end < scalars.endIndex else { return text }
+        return String(scalars[..<end]) + "…"
     }
 
     /// A value that stays one word of one line, whatever is in it.

@@ -29,14 +29,37 @@ struct LocalStreamsCommand: AsyncParsableCommand {
     @Option(help: "How long a shard stays open, a quarter more or less; for ever if not given.")
     var rolloverSeconds: Double?
 
+    @Option(help: "How many records a shard takes; any number if not given.")
+    var rolloverRecords: Int?
+
+    @Option(help: "How many bytes of keys and images a shard takes; any number if not given.")
+    var rolloverBytes: Int?
+
     @Option(help: "The share of rollovers that are splits, 0 to 1.")
     var splitShare = 0.0
+
+    @Option(help: "How many children a split gives, 2 to 16.")
+    var splitChildren = 2
+
+    @Option(help: "The share of other rollovers without a child until it is written to, 0 to 1.")
+    var leafShare = 0.0
 
     @Option(help: "How many of the emulator's seconds pass in one second, 0.001 to 1000000.")
     var speed = 1.0
 
     @Option(help: "How far DescribeStream may be behind, in the emulator's seconds.")
     var listingDelaySeconds = 0.0
+
+    @Option(
+        help:
+            "How long shards may be listed that are too old to be read, in the emulator's seconds.")
+    var lateListingSeconds = 0.0
+
+    @Option(help: "How long it may take until a record can be read, in the emulator's seconds.")
+    var recordDelaySeconds = 0.0
+
+    @Option(help: "The most empty pages of an empty stretch of a shard, 0 to 100.")
+    var emptyPages = 3
 
     @Option(help: "How long a stream is ENABLING and DISABLING, in the emulator's seconds.")
     var transitionSeconds = 0.0
@@ -62,12 +85,19 @@ struct LocalStreamsCommand: AsyncParsableCommand {
         let isGood =
             (1...10_000).contains(partitions) && (0...1).contains(splitShare)
             && (0.001...1e6).contains(speed) && (0...1e6).contains(listingDelaySeconds)
-            && (0...1e6).contains(transitionSeconds)
+            && (0...1e6).contains(transitionSeconds) && (0...1e6).contains(lateListingSeconds)
+            && (0...3_600).contains(recordDelaySeconds) && (0...100).contains(emptyPages)
             && (rolloverSeconds.map { (0.01...1e6).contains($0) } ?? true)
+            && (rolloverRecords ?? 1) > 0 && (rolloverBytes ?? 1) > 0
+            && (2...16).contains(splitChildren) && (0...1).contains(leafShare)
         guard isGood else {
             throw ValidationError(
-                "a number is out of bounds: --partitions 1 to 10000, --split-share 0 to 1, "
-                    + "--speed 0.001 to 1000000, --rollover-seconds 0.01 to 1000000")
+                "a number is out of bounds: --partitions 1 to 10000, --split-share and --leaf-share "
+                    + "0 to 1, --split-children 2 to 16, --rollover-records and "
+                    + "--rollover-bytes 1 or more, "
+                    + "--speed 0.001 to 1000000, --rollover-seconds 0.01 to 1000000, "
+                    + "--record-delay-seconds 0 to 3600, --empty-pages 0 to 100, other seconds 0 to 1000000"
+            )
         }
     }
 
@@ -77,8 +107,12 @@ struct LocalStreamsCommand: AsyncParsableCommand {
         let configuration = LocalStreams.Configuration(
             port: port, region: region, partitions: partitions,
             rolloverEvery: rolloverSeconds.map { .milliseconds(Int($0 * 1_000)) },
-            splitShare: splitShare, speed: speed,
+            rolloverRecords: rolloverRecords, rolloverBytes: rolloverBytes,
+            splitShare: splitShare, splitChildren: splitChildren, leafShare: leafShare,
+            speed: speed, emptyPagesMax: emptyPages,
             listingDelayMax: .milliseconds(Int(listingDelaySeconds * 1_000)),
+            lateListingMax: .milliseconds(Int(lateListingSeconds * 1_000)),
+            recordDelayMax: .milliseconds(Int(recordDelaySeconds * 1_000)),
             transition: .milliseconds(Int(transitionSeconds * 1_000)),
             limits: noLimits ? .none : .init(getRecords: 5), shardFilter: shardFilter,
             identityCasing: identityCasing, faults: try chosenFaults(), seed: seed,

@@ -180,8 +180,10 @@ import Testing
     }
 
     @Test func `a proxy is used unless a request bypasses it`() async throws {
+        let port = try ClosedPort()
+        defer { withExtendedLifetime(port) {} }
         var configuration = HTTPClient.Configuration()
-        configuration.proxy = "http://127.0.0.1:\(try FreePort.find())"
+        configuration.proxy = "http://127.0.0.1:\(port.number)"
         let client = HTTPClient(configuration)
         var request = request("echo")
         #expect(await kind(of: request, by: client) == .unreachable)
@@ -192,7 +194,9 @@ import Testing
     // MARK: - Failures
 
     @Test func `nobody at the address is an unreachable host`() async throws {
-        let address = "http://127.0.0.1:\(try FreePort.find())"
+        let port = try ClosedPort()
+        defer { withExtendedLifetime(port) {} }
+        let address = "http://127.0.0.1:\(port.number)"
         #expect(await kind(of: HTTPRequest(method: "GET", url: address)) == .unreachable)
     }
 

@@ -190,6 +190,18 @@ import Walk
                 == true)
     }
 
+    @Test func `a mistake is told in one line, whatever the file holds`() {
+        for text in ["\\u007f", "\\n", "\\u001b[2J", String(repeating: "x", count: 100_000)] {
+            let stream = #"{"table":"orders","key":"{id}}\#(text)"}"#
+            let found = problems(#"{"streams":[\#(stream)],"redis":{"url":"redis://cache"}}"#)
+            #expect(found.count == 1)
+            for problem in found {
+                #expect(problem.utf8.count < 1_010)
+                #expect(problem.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f })
+            }
+        }
+    }
+
     @Test func `a password comes from a variable, whatever is in it`() throws {
         let url = #""redis":{"url":"redis://user:${PASSWORD}@cache"}"#
         let streams = #""streams":[{"table":"orders"}]"#

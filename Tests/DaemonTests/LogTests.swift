@@ -42,6 +42,15 @@ import Walk
             ])
     }
 
+    @Test func `a line has an end, whatever is in it`() {
+        let words = "e" + String(repeating: "\u{301}", count: 100_000)
+        let line = LineLog.line(
+            .error, words, [("reason", words)], format: .json, underJournal: false,
+            date: Self.date)
+        #expect(line.utf8.count < 9_000)
+        #expect(LogLine.members(of: line)?["reason"]?.unicodeScalars.last == "…")
+    }
+
     @Test(
         arguments: zip(
             Logger.Level.allCases, ["<7>", "<7>", "<6>", "<5>", "<4>", "<3>", "<2>"]))

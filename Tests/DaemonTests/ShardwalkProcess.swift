@@ -44,19 +44,17 @@ final class ShardwalkProcess: Sendable {
 
     /// Starts `shardwalk <arguments>` with an environment and nothing else in it.
     ///
-    /// Standard error is added to the file `log` in a folder, standard output to the file `output`. A launcher is a program that
-    /// becomes the one that it is told to run.
+    /// Standard error is added to the file `log` in a folder, standard output to the file `output`.
     init(
-        _ arguments: [String], through launcher: String? = nil, environment: [String: String],
-        in folder: TemporaryDirectory
+        _ arguments: [String], environment: [String: String], in folder: TemporaryDirectory
     ) throws {
         errorPath = folder.path("log")
         outputPath = folder.path("output")
         errorStart = Self.text(at: errorPath).utf8.count
         outputStart = Self.text(at: outputPath).utf8.count
         process = Process()
-        process.executableURL = launcher.map { URL(filePath: $0) } ?? Self.binary
-        process.arguments = (launcher == nil ? [] : [Self.binary.path]) + arguments
+        process.executableURL = Self.binary
+        process.arguments = arguments
         process.environment = environment
         process.currentDirectoryURL = URL(filePath: folder.path)
         process.standardInput = FileHandle.nullDevice

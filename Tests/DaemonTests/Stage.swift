@@ -88,11 +88,10 @@ final class Stage: Sendable {
 
     /// Starts the daemon with its configuration.
     func start(
-        _ words: String..., through launcher: String? = nil,
-        environment changes: [String: String] = [:]
+        _ words: String..., environment changes: [String: String] = [:]
     ) throws -> ShardwalkProcess {
         try ShardwalkProcess(
-            [words[0], "--config", configPath] + words.dropFirst(), through: launcher,
+            [words[0], "--config", configPath] + words.dropFirst(),
             environment: environment.merging(changes) { $1 }, in: folder)
     }
 
@@ -105,11 +104,11 @@ final class Stage: Sendable {
             environment: environment.merging(changes) { $1 })
     }
 
-    /// What the checkpoint says.
-    func checkpoint() throws -> Checkpoint? {
+    /// What the checkpoint says, in its folder or another one.
+    func checkpoint(in folder: String? = nil) throws -> Checkpoint? {
         do throws(CheckpointError) {
             return try CheckpointFile.load(
-                directory: checkpointFolder, name: "test", files: SystemFiles())
+                directory: folder ?? checkpointFolder, name: "test", files: SystemFiles())
         } catch {
             throw TestBedError("\(error)")
         }

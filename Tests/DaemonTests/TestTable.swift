@@ -112,17 +112,19 @@ struct TestTable: Sendable {
 enum Workload {
     /// Writes for some seconds what follows from the seed, and returns the table's last state.
     ///
-    /// The table is made first. Its items are named as the template of its key attributes, joined by colons, would.
+    /// The table is made first. Its items are named as the template of its key attributes, joined by colons, would. With
+    /// `everyKind` there are also updates, transactions, writes that change nothing, items that expire, hot keys, and items
+    /// that are written to once.
     static func write(
         to endpoint: String, table: String = "items", keys: String = "id:S", seed: UInt64,
-        seconds: Int
+        seconds: Int, everyKind: Bool = false
     ) async throws -> [Data: Data] {
         let output = try await Python.run(
             "Scripts/writer.py",
             [
                 endpoint, table, keys, "\(seed)", "\(seconds)", Stage.keys.secretAccessKey,
                 Stage.keys.sessionToken ?? "",
-            ])
+            ] + (everyKind ? ["every-kind"] : []))
         guard let items = try JSONSerialization.jsonObject(with: output) as? [String: Any] else {
             throw TestBedError("the writer prints no table")
         }

@@ -14,15 +14,21 @@ final class Emulated {
 
     /// A service without tables; shards roll over only when they are told to, unless an interval is given.
     init(
-        seed: UInt64 = 1, partitions: Int = 4, rolloverInterval: Int? = nil, splitShare: Double = 0,
-        emptyPagesMax: Int = 0, listingDelayMax: Int = 0, transition: Int = 0,
+        seed: UInt64 = 1, partitions: Int = 4, rolloverInterval: Int? = nil,
+        recordsMax: Int? = nil, bytesMax: Int? = nil, splitShare: Double = 0,
+        splitChildren: Int = 2, leafShare: Double = 0,
+        emptyPagesMax: Int = 0, listingDelayMax: Int = 0, lateListingMax: Int = 0,
+        recordDelayMax: Int = 0, transition: Int = 0,
         limits: LocalStreams.Limits = .none,
         shardFilter: LocalStreams.ShardFilterSupport = .served,
         identityCasing: LocalStreams.IdentityCasing = .capital
     ) {
         let pace = Stream.Pace(
-            rolloverInterval: rolloverInterval, splitShare: splitShare, retention: 24 * Self.hour,
-            emptyPagesMax: emptyPagesMax, listingDelayMax: listingDelayMax, transition: transition)
+            rolloverInterval: rolloverInterval, shardRecordsMax: recordsMax,
+            shardBytesMax: bytesMax, splitShare: splitShare, splitChildren: splitChildren,
+            leafShare: leafShare, retention: 24 * Self.hour,
+            emptyPagesMax: emptyPagesMax, listingDelayMax: listingDelayMax,
+            lateListingMax: lateListingMax, recordDelayMax: recordDelayMax, transition: transition)
         service = Service(
             Service.Settings(
                 region: "us-east-1", account: "000000000000", partitions: partitions, pace: pace,
@@ -70,7 +76,10 @@ final class Emulated {
     func rollOver() { service.rollOver() }
 
     /// Splits a shard; false where it is not open.
-    func split(_ shard: String) -> Bool { service.split(shard) }
+    func split(_ shard: String, into count: Int = 2) -> Bool { service.split(shard, into: count) }
+
+    /// Closes a shard without a child; false where it is not open.
+    func closeWithoutChild(_ shard: String) -> Bool { service.closeWithoutChild(shard) }
 
     /// Stores an item with a key and a number.
     func put(_ id: String, _ number: Int) throws {
@@ -127,6 +136,13 @@ final class Emulated {
         }
         return records
     }
+
+    /// The keys of a shard's records, in the order in which they were written to.
+    func keys(_ arn: String, _ shard: String) throws -> [String] {
+        try records(arn, shard).map {
+            try #require($0["dynamodb"]?["Keys"]?["id"]?["S"]?.string)
+        }
+    }
 }
 
 extension JSON {
@@ -140,6 +156,12 @@ extension JSON {
     var array: [JSON]? {
         guard case .array(let values) = self else { return nil }
         return values
+    }
+
+    /// The value of a whole number.
+    var integer: Int? {
+        guard case .number(let digits) = self else { return nil }
+        return Int(digits)
     }
 
     /// The characters of a text.

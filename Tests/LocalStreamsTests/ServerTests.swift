@@ -83,6 +83,29 @@ import Testing
                 faults: .init(trickle: .milliseconds(400), script: script)))
     }
 
+    @Test func `every operation can be answered with every error, as botocore expects it`()
+        async throws
+    {
+        typealias Step = LocalStreams.Faults.Step
+        let faults: [LocalStreams.Fault] = [
+            .internalError, .unavailable, .throttled, .expiredToken, .clockSkew, .accessDenied,
+            .capacityExceeded, .requestLimit, .unknownKeys,
+        ]
+        let script =
+            Operation.allCases.flatMap { operation in
+                faults.map { Step($0, operations: [operation.name], count: 1) }
+            }
+            + [.trimmed, .vanished].map { Step($0, operations: ["GetShardIterator"], count: 1) }
+            + [.tooManyReaders, .expiredIterator, .trimmed, .vanished].map {
+                Step($0, operations: ["GetRecords"], count: 1)
+            }
+        try await Self.run(
+            "errors.py", Operation.allCases.map(\.rawValue),
+            LocalStreams.Configuration(
+                limits: .init(describeStream: nil, listStreams: nil, getRecords: 5),
+                faults: .init(script: script)))
+    }
+
     @Test func `asking again is enough on a bad day`() async throws {
         var faults = LocalStreams.Faults.storm
         faults.trickle = .milliseconds(20)

@@ -37,14 +37,105 @@ import Testing
         for number in 0..<100 { try emulated.put("b\(number)", number) }
         let children = try emulated.shards(arn).filter { $0.parent == root }
         #expect(children.count == 2)
-        let keys = try children.map { child in
-            try emulated.records(arn, child.shardID).compactMap {
-                $0["dynamodb"]?["Keys"]?["id"]?["S"]?.string
-            }
-        }
+        let keys = try children.map { try emulated.keys(arn, $0.shardID) }
         #expect(keys.allSatisfy { $0.count > 20 })
         #expect(Set(keys.joined()).count == 100)
         #expect(keys.joined().allSatisfy { $0.hasPrefix("b") })
+    }
+
+    @Test(arguments: [3, 7, 16]) func `a split may give more children than two`(count: Int) throws {
+        let emulated = Emulated(partitions: 1)
+        let arn = try emulated.makeTable()
+        let root = try #require(emulated.shards(arn).first?.shardID)
+        #expect(emulated.split(root, into: count))
+        for number in 0..<count * 100 { try emulated.put("k\(number)", number) }
+        let children = try emulated.shards(arn).filter { $0.parent == root }
+        #expect(children.count == count)
+        let counts = try children.map { try emulated.records(arn, $0.shardID).count }
+        #expect(counts.reduce(0, +) == count * 100)
+        #expect(counts.allSatisfy { (40...160).contains($0) }, "\(counts)")
+    }
+
+    @Test func `splits by chance give as many children as they are told to, within the bound`()
+        throws
+    {
+        let emulated = Emulated(
+            partitions: 3, rolloverInterval: 2 * Emulated.hour, splitShare: 0.5, splitChildren: 4)
+        let arn = try emulated.makeTable()
+        emulated.now = 22 * Emulated.hour
+        let shards = try emulated.shards(arn)
+        let families = shards.filter { $0.end != nil }.map { parent in
+            shards.filter { $0.parent == parent.shardID }.count
+        }
+        #expect(Set(families) == [1, 4])
+        #expect(shards.filter { $0.end == nil }.count == 12)
+    }
+
+    @Test func `a shard is closed after so many records, long before its time`() throws {
+        let emulated = Emulated(
+            partitions: 2, rolloverInterval: 4 * Emulated.hour, recordsMax: 10, splitShare: 0.2)
+        let arn = try emulated.makeTable()
+        for number in 0..<500 { try emulated.put("k\(number % 60)", number) }
+        let shards = try emulated.shards(arn)
+        let counts = try shards.map { try emulated.records(arn, $0.shardID).count }
+        #expect(counts.reduce(0, +) == 500)
+        for (shard, count) in zip(shards, counts) {
+            #expect(shard.end == nil ? count < 10 : count == 10)
+            let children = shards.filter { $0.parent == shard.shardID }
+            #expect(children.isEmpty == (shard.end == nil))
+        }
+        // When the time of those comes that were closed before it, nothing happens to them.
+        emulated.now = 3 * Emulated.hour - 1
+        #expect(try emulated.shards(arn).map(\.shardID) == shards.map(\.shardID))
+    }
+
+    @Test func `a shard is closed after so many bytes`() throws {
+        let emulated = Emulated(partitions: 1, bytesMax: 1_000)
+        let arn = try emulated.makeTable()
+        for number in 0..<300 { try emulated.put("key-\(number)", number) }
+        let shards = try emulated.shards(arn)
+        #expect(shards.count > 2)
+        for shard in shards {
+            let sizes = try emulated.records(arn, shard.shardID).map { record in
+                try #require(record["dynamodb"]?["SizeBytes"]?.integer)
+            }
+            let bytes = sizes.reduce(0, +)
+            if shard.end == nil {
+                #expect(bytes < 1_000)
+            } else {
+                #expect(bytes >= 1_000 && bytes - (sizes.last ?? 0) < 1_000)
+            }
+        }
+    }
+
+    @Test func `a shard may end without a child, on a stream that is enabled`() throws {
+        let emulated = Emulated(partitions: 2)
+        let arn = try emulated.makeTable()
+        for number in 0..<20 { try emulated.put("k\(number)", number) }
+        let leaf = try #require(emulated.shards(arn).first)
+        let keys = Set(try emulated.keys(arn, leaf.shardID))
+        let others = (0..<20).map { "k\($0)" }.filter { !keys.contains($0) }
+        #expect(emulated.closeWithoutChild(leaf.shardID))
+        #expect(!emulated.closeWithoutChild(leaf.shardID), "it is closed")
+        #expect(!emulated.split(leaf.shardID))
+        // The other part of the keys goes on, and nothing opens a child for this one: not a rollover of all, not time.
+        for number in 0..<40 { try emulated.put(others[number % others.count], 100 + number) }
+        emulated.rollOver()
+        emulated.now = 12 * Emulated.hour
+        let shards = try emulated.shards(arn)
+        #expect(shards.count == 3)
+        #expect(shards.first { $0.shardID == leaf.shardID }?.end != nil)
+        #expect(!shards.contains { $0.parent == leaf.shardID })
+        #expect(try emulated.keys(arn, leaf.shardID).count == keys.count)
+        emulated.now = 25 * Emulated.hour
+        #expect(try emulated.shards(arn).map(\.shardID).contains(leaf.shardID) == false)
+
+        // What is written to it again goes on behind it, also when it is gone.
+        let key = try #require(keys.first)
+        try emulated.put(key, 1_000)
+        let child = try #require(emulated.shards(arn).first { $0.parent == leaf.shardID })
+        #expect(try emulated.keys(arn, child.shardID) == [key])
+        #expect(comesBefore(leaf.start, child.start))
     }
 
     @Test(arguments: 1...10 as ClosedRange<UInt64>)
@@ -52,7 +143,8 @@ import Testing
         seed: UInt64
     ) throws {
         let emulated = Emulated(
-            seed: seed, partitions: 3, rolloverInterval: 4 * Emulated.hour, emptyPagesMax: 2)
+            seed: seed, partitions: 3, rolloverInterval: 4 * Emulated.hour,
+            recordsMax: seed.isMultiple(of: 2) ? 20 : nil, leafShare: 0.3, emptyPagesMax: 2)
         var generator = SeededGenerator(seed: seed)
         let arn = try emulated.makeTable()
         var written: [String: [Int]] = [:]
@@ -65,7 +157,8 @@ import Testing
                 let shard = emulated.service.openStream(of: "items")?.open
                     .randomElement(using: &generator)
             {
-                #expect(emulated.split(shard))
+                let count = Int.random(in: 2...4, using: &generator)
+                #expect(emulated.split(shard, into: count))
             }
         }
         var read: [String: [Int]] = [:]
@@ -175,6 +268,72 @@ import Testing
             .getShardIterator,
             #"{"StreamArn":"\#(arn)","ShardId":"\#(first)","ShardIteratorType":"TRIM_HORIZON"}"#)
         #expect(gone?.name == "ResourceNotFoundException")
+    }
+
+    @Test func `a shard that is too old may still be listed, and is refused in both ways`() throws {
+        let emulated = Emulated(partitions: 40, lateListingMax: 2 * Emulated.hour)
+        let arn = try emulated.makeTable()
+        for number in 0..<100 { try emulated.put("k\(number)", number) }
+        let old = try emulated.shards(arn)
+        emulated.rollOver()
+        emulated.now = 24 * Emulated.hour
+        // Given out before the end, used after it.
+        let iterators = try old.map { try emulated.iterator(arn, $0.shardID) }
+        emulated.now += 10 * 60_000
+        try emulated.call(.listStreams, "{}")
+        emulated.now += 6 * 60_000
+        emulated.service.advance(to: Emulated.start + emulated.now)
+        let listed = Set(try emulated.shards(arn).map(\.shardID)).intersection(old.map(\.shardID))
+        #expect(listed.count > 20)
+        let renewed = try iterators.map { iterator in
+            let position = try #require(ShardPosition(iterator))
+            return ShardPosition(
+                stream: arn, shard: position.shard, index: position.index, emptyPages: 0,
+                issued: emulated.service.now
+            ).text
+        }
+        var answers: [String: Set<String>] = [:]
+        for (shard, iterator) in zip(old, renewed) {
+            let reading = try emulated.error(.getRecords, #"{"ShardIterator":"\#(iterator)"}"#)
+            answers["GetRecords", default: []].insert(reading?.name ?? "served")
+            for (type, number) in [("TRIM_HORIZON", nil), ("AT_SEQUENCE_NUMBER", shard.start)] {
+                let number = number.map { #","SequenceNumber":"\#($0)""# } ?? ""
+                let refusal = try emulated.error(
+                    .getShardIterator,
+                    #"""
+                    {"StreamArn":"\#(arn)","ShardId":"\#(shard.shardID)",
+                     "ShardIteratorType":"\#(type)"\#(number)}
+                    """#)
+                answers[type, default: []].insert(refusal?.name ?? "served")
+            }
+        }
+        let (trimmed, missing) = ("TrimmedDataAccessException", "ResourceNotFoundException")
+        #expect(
+            answers == [
+                "GetRecords": [trimmed, missing], "AT_SEQUENCE_NUMBER": [trimmed, missing],
+                "TRIM_HORIZON": [missing],
+            ])
+        emulated.now = 27 * Emulated.hour
+        let left = try emulated.shards(arn)
+        #expect(left.count == 40)
+        #expect(left.allSatisfy { $0.parent != nil && $0.end == nil })
+    }
+
+    @Test func `a parent may be open on a page, and its child on a later one`() throws {
+        let emulated = Emulated(partitions: 60, listingDelayMax: 60_000)
+        let arn = try emulated.makeTable()
+        let first = try emulated.call(.describeStream, #"{"StreamArn":"\#(arn)","Limit":60}"#)
+        let parents = try #require(first["StreamDescription"]?["Shards"]?.array)
+        #expect(parents.count == 60)
+        #expect(parents.allSatisfy { $0.end == nil })
+        // Everything rolls over between two pages of one listing.
+        emulated.rollOver()
+        emulated.now = 60_000
+        let last = try #require(parents.last?.shardID)
+        let second = try emulated.call(
+            .describeStream, #"{"StreamArn":"\#(arn)","ExclusiveStartShardId":"\#(last)"}"#)
+        let children = try #require(second["StreamDescription"]?["Shards"]?.array)
+        #expect(Set(children.map(\.parent)) == Set(parents.map(\.shardID)))
     }
 
     @Test func `a listing may be behind, and shows open parents beside their children`() throws {

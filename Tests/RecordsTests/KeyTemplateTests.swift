@@ -23,6 +23,14 @@ import Testing
         #expect(try KeyTemplate("{\u{e9}}{e\u{301}}").attributes.count == 2)
     }
 
+    /// The accent and the brace are one character to Swift, which is none that has to be doubled.
+    @Test(arguments: ["{{\u{301}{pk}", "}}\u{301}{pk}", "{{{pk}}}\u{301}"])
+    func `a brace before an accent is printed as it has to be written`(text: String) throws {
+        let template = try KeyTemplate(text)
+        #expect(template.description.unicodeScalars.elementsEqual(text.unicodeScalars))
+        #expect(try KeyTemplate(template.description) == template)
+    }
+
     @Test(arguments: [
         ("user:{pk", "the \"{\" at character 6 is not closed"),
         ("{pk{sk}", "the \"{\" at character 1 is not closed"),

@@ -49,6 +49,19 @@ struct ReplyErrorTests {
         let error = ReplyError("ERR unknown command 'SET', with args beginning with: 'k' 'hush' ")
         #expect("\(error.sinkError(for: "SET"))" == "Redis refused SET (ERR unknown command 'SET')")
     }
+
+    /// Any number of accents makes one character, and a code is of no length that the protocol bounds.
+    @Test(arguments: [
+        "ERR \(String(repeating: "x", count: 100_000))",
+        "ERR e\(String(repeating: "\u{301}", count: 100_000))",
+        String(repeating: "A", count: 100_000),
+        "ERR a\u{b}b\u{1b}[2J\u{7f}c",
+    ])
+    func `a refusal of any length is a line that a log can bear`(line: String) {
+        let text = "\(ReplyError(line).sinkError(for: "SET"))"
+        #expect(text.utf8.count < 500)
+        #expect(text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f })
+    }
 }
 
 struct ReplyReaderTests {
@@ -88,6 +101,28 @@ struct ReplyReaderTests {
         let error = #expect(throws: SinkError.self) { try replies(to: text, chunk: 3) }
         #expect(error?.kind == .unavailable)
         #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+
+    /// The parser would lay out 16 GiB for the first one, and 8 MiB for each list inside the second one.
+    @Test(arguments: [
+        "*2147483647\r\n",
+        "*3\r\n:1\r\n" + String(repeating: "*1000000\r\n", count: 2),
+    ])
+    func `a list that is longer than any that is asked for is refused when it is announced`(
+        text: String
+    ) {
+        let error = #expect(throws: SinkError.self) { try replies(to: text, chunk: 1_000) }
+        #expect(error?.kind == .unavailable)
+        #expect(error?.message == "a reply has more than 1048576 elements")
+    }
+
+    @Test func `each reply may have as many elements as the one before`() throws {
+        let list = "*400000\r\n" + String(repeating: ":1\r\n", count: 400_000)
+        let replies = try replies(to: list + list + list, chunk: 1 << 20)
+        #expect(
+            replies.map { if case .array(let list) = $0 { list.count } else { 0 } } == [
+                400_000, 400_000, 400_000,
+            ])
     }
 
     @Test func `a reply that never ends is given up`() throws {

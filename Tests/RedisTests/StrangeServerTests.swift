@@ -92,9 +92,11 @@ struct StrangeServerTests {
     }
 
     @Test func `a name, a port and a socket that lead nowhere are told apart`() async throws {
+        let port = try ClosedPort()
+        defer { withExtendedLifetime(port) {} }
         for (address, words) in [
             ("redis://no-such-host.invalid", "cannot resolve the name no-such-host.invalid"),
-            ("redis://127.0.0.1:\(try FreePort.find())", "Connection refused"),
+            ("redis://127.0.0.1:\(port.number)", "Connection refused"),
             ("unix:///no/such/redis.sock", "No such file"),
             ("unix:///\(String(repeating: "x", count: 200))", "longer than 107 bytes"),
         ] {

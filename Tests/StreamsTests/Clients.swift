@@ -12,13 +12,21 @@ final class Keys: Sendable {
     /// The clock that they sign with.
     let clock: ServerClock
 
-    init(_ generations: [Credentials] = [Keys.first], time: Date? = nil) {
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let clock = ServerClock(logger: logger) { time ?? Date() }
+    convenience init(_ generations: [Credentials] = [Keys.first], time: Date? = nil) {
         let counter = Counter()
-        let cache = CredentialCache(logger: logger) { () async throws(CredentialError) in
+        self.init(time: time) { () async throws(CredentialError) in
             generations[min(await counter.next(), generations.count - 1)]
         }
+    }
+
+    /// Keys from a source of the test's own.
+    init(
+        time: Date? = nil,
+        _ source: @escaping @Sendable () async throws(CredentialError) -> Credentials
+    ) {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let clock = ServerClock(logger: logger) { time ?? Date() }
+        let cache = CredentialCache(logger: logger, fetch: source)
         connection = ServiceClient.Connection(http: HTTPClient(), credentials: cache, clock: clock)
         self.clock = clock
     }

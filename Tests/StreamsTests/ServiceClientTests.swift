@@ -91,6 +91,29 @@ import Walk
         #expect("\(error)" == "GetRecords: HTTP 503: <html>Service Unavailable</html>")
     }
 
+    /// What others say ends up in a log.
+    @Test func `whoever says much is cut short, and what is to be done is not`() async throws {
+        let much = String(repeating: "x", count: 20_000)
+        var damaged = Answer(headers: [["x-amzn-RequestId", much], ["x-amz-crc32", "1"]])
+        damaged.body = much
+        let stranger = Answer(
+            body: #"{"Table":{"LatestStreamArn":"\#(much)","KeySchema":[],"#
+                + #""StreamSpecification":{"StreamEnabled":true}}}"#)
+        let server = try await PythonServer.scripted([damaged, stranger])
+        let first = try #require(await failure(server))
+        #expect("\(first)".utf8.count < 500)
+        let table = await #expect(throws: SourceError.self) {
+            try await server.tables().stream(of: "items")
+        }
+        let words = try #require(table.map { "\($0)" })
+        #expect(words.contains("names a stream that is none: xxx") && words.utf8.count < 500)
+
+        let reason = CredentialError(.unavailable, much, remedy: "wait")
+        let keys = Keys { () async throws(CredentialError) in throw reason }
+        let third = try #require(await failure(server, keys))
+        #expect("\(third)".hasSuffix("To mend it: wait") && "\(third)".utf8.count < 1_000)
+    }
+
     @Test func `a service that is not there passes`() async throws {
         let server = try await PythonServer.scripted(Self.page)
         server.stop()

@@ -1,7 +1,8 @@
 import AWS
-import Streams
 import Testing
 import Walk
+
+@testable import Streams
 
 @Suite struct ServiceErrorTests {
     private func error(
@@ -38,8 +39,21 @@ import Walk
         let error = error(502, page)
         #expect(error.code == nil)
         #expect(error.kind == .unavailable)
-        #expect(error.message.hasPrefix("<html> <h1>502 Bad  Gateway</h1>é"))
-        #expect(error.message.count <= 500)
+        #expect(error.message.hasPrefix("<html> <h1>502 Bad Gateway</h1>é"))
+        #expect(error.message.utf8.count <= 503)
+    }
+
+    /// Any number of accents makes one character.
+    @Test(arguments: [
+        (#"{"__type":"\#(String(repeating: "x", count: 1 << 20))"}"#, ""),
+        (#"{"__type":"T","message":"e\#(String(repeating: "\u{301}", count: 1 << 20))"}"#, ""),
+        ("", String(repeating: "x", count: 1 << 20)), ("", "a\u{1b}[2J\u{9b}b\u{7f}\u{85}c"),
+    ])
+    func `whatever a server says is a line that a log can bear`(body: String, header: String) {
+        let headers = ["x-amzn-errortype": header, "x-amzn-requestid": header]
+        let text = "\(error(400, body, headers).sourceError("GetRecords"))"
+        #expect(text.utf8.count < 800)
+        #expect(text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control })
     }
 
     @Test(

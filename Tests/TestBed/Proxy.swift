@@ -24,6 +24,11 @@ package final class Proxy: Sendable {
         case cutting(Int)
     }
 
+    /// Whether a connection has been cut.
+    private final class Flag: Sendable {
+        let isSet = Mutex(false)
+    }
+
     private struct State {
         var way = Way.open
         var isEnding = false
@@ -107,11 +112,12 @@ package final class Proxy: Sendable {
                 continue
             }
             state.withLock { $0.ends[client] = server }
+            let isCut = Flag()
             let group = DispatchGroup()
             for (source, sink, isRequest) in [(client, server, true), (server, client, false)] {
                 group.enter()
                 Thread { [self] in
-                    carry(source, sink, isRequest: isRequest)
+                    carry(source, sink, isRequest: isRequest, isCut)
                     group.leave()
                 }.start()
             }
@@ -124,7 +130,7 @@ package final class Proxy: Sendable {
         close(socket)
     }
 
-    private func carry(_ source: Int32, _ sink: Int32, isRequest: Bool) {
+    private func carry(_ source: Int32, _ sink: Int32, isRequest: Bool, _ isCut: Flag) {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         var tail: [UInt8] = []
         var total = 0
@@ -133,15 +139,17 @@ package final class Proxy: Sendable {
             guard count > 0 else { break }
             if isRequest { note(buffer[..<count], &tail) }
             total += count
-            guard pass(buffer[..<count], from: source, to: sink, total: total) else { break }
+            guard pass(buffer[..<count], from: source, to: sink, total: total, isCut) else { break }
         }
-        shutdown(source, Int32(SHUT_RDWR))
-        shutdown(sink, Int32(SHUT_RDWR))
+        // What is cut ends with a reset, when both descriptors are closed: an orderly end may not come before it.
+        let direction = Int32(isCut.isSet.withLock { $0 } ? SHUT_RD : SHUT_RDWR)
+        shutdown(source, direction)
+        shutdown(sink, direction)
     }
 
     /// Passes bytes on as the way is at the moment; false when the connection is over.
     private func pass(
-        _ bytes: ArraySlice<UInt8>, from source: Int32, to sink: Int32, total: Int
+        _ bytes: ArraySlice<UInt8>, from source: Int32, to sink: Int32, total: Int, _ isCut: Flag
     ) -> Bool {
         // A silent way keeps what it got until it is opened or closed again; what was given up meanwhile never comes,
         // as on a network that comes back.
@@ -153,14 +161,16 @@ package final class Proxy: Sendable {
         case .open, .silent, .closed: break
         case .slow(let milliseconds): usleep(UInt32(milliseconds) * 1_000)
         case .trickling:
-            for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: 7) {
-                let piece = bytes[start..<min(start + 7, bytes.endIndex)]
-                guard write(piece, to: sink) else { return false }
+            var rest = bytes
+            while !rest.isEmpty, state.withLock({ $0.way == .trickling && !$0.isEnding }) {
+                guard write(rest.prefix(7), to: sink) else { return false }
+                rest = rest.dropFirst(7)
                 usleep(500)
             }
-            return true
+            return rest.isEmpty || write(rest, to: sink)
         case .cutting(let limit) where total > limit:
             _ = write(bytes.prefix(max(0, limit - total + bytes.count)), to: sink)
+            isCut.isSet.withLock { $0 = true }
             var setting = linger(l_onoff: 1, l_linger: 0)
             for end in [source, sink] {
                 setsockopt(

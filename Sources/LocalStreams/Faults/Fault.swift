@@ -27,11 +27,19 @@ extension LocalStreams {
         case trimmed
         /// `ResourceNotFoundException` for a shard; GetRecords and GetShardIterator only.
         case vanished
+        /// `ProvisionedThroughputExceededException`.
+        case capacityExceeded
+        /// `RequestLimitExceeded`.
+        case requestLimit
+        /// `LimitExceededException` for a shard with too many readers; GetRecords only.
+        case tooManyReaders
+        /// `UnrecognizedClientException`, as for keys that the service does not know, or not yet.
+        case unknownKeys
 
         /// Whether an operation can be answered so.
         func isPossible(for operation: Operation) -> Bool {
             switch self {
-            case .expiredIterator: operation == .getRecords
+            case .expiredIterator, .tooManyReaders: operation == .getRecords
             case .trimmed, .vanished: operation == .getRecords || operation == .getShardIterator
             default: true
             }
@@ -64,6 +72,8 @@ extension LocalStreams {
                         + "exception or failure.")
             case .throttled: .throttled
             case .expiredToken: .expiredToken
+            case .tooManyReaders: .tooManyReaders
+            case .unknownKeys: .unknownKeys
             case .accessDenied:
                 ServiceError(
                     family: .front, name: "AccessDeniedException",
@@ -73,6 +83,16 @@ extension LocalStreams {
             case .expiredIterator: .expiredIterator
             case .trimmed: .trimmed
             case .vanished: .notFound("Shard does not exist")
+            case .capacityExceeded:
+                ServiceError(
+                    family: .dynamo, name: "ProvisionedThroughputExceededException",
+                    message: "The level of configured provisioned throughput for the table was "
+                        + "exceeded. Consider increasing your provisioning level with the "
+                        + "UpdateTable API")
+            case .requestLimit:
+                ServiceError(
+                    family: .dynamo, name: "RequestLimitExceeded",
+                    message: "Throughput exceeds the current throughput limit for your account")
             }
         }
     }

@@ -52,9 +52,7 @@ struct Authorization: Sendable {
         if isExpired { throw .expiredToken }
         guard claim.accessKeyID == credentials.accessKeyID, token == credentials.sessionToken
         else {
-            throw Self.error(
-                "UnrecognizedClientException",
-                "The security token included in the request is invalid.")
+            throw .unknownKeys
         }
         try checkScope(claim, stamp)
         try Self.checkTime(stamp, now)

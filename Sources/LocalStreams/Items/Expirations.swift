@@ -7,8 +7,8 @@ struct Expirations: Sendable {
 
     /// The attribute that holds the second since 1970 at which an item expires.
     let attribute: Text
-    /// The items in the order of their time, the next one last; some may have been changed since.
-    private var due: [(moment: Moment, key: ItemKey)] = []
+    /// The items by their time; some may have been changed since.
+    private var due = Agenda<ItemKey>()
 
     /// No items yet.
     init(attribute: Text) { self.attribute = attribute }
@@ -18,32 +18,27 @@ struct Expirations: Sendable {
         guard let seconds = seconds(of: item), seconds > moment.seconds - Self.ageMax else {
             return
         }
-        let time = max(moment, Moment(milliseconds: seconds * 1_000))
-        var (lower, upper) = (0, due.count)
-        while lower < upper {
-            let middle = (lower + upper) / 2
-            if due[middle].moment > time { lower = middle + 1 } else { upper = middle }
-        }
-        due.insert((time, item.key), at: lower)
+        due.note(item.key, at: max(moment, Moment(milliseconds: seconds * 1_000)))
     }
 
     /// When the next item is due, whether or not it has been changed since.
-    var next: Moment? { due.last?.moment }
+    var next: Moment? { due.next }
 
     /// Takes out the next item.
-    mutating func removeNext() -> ItemKey? { due.popLast()?.key }
+    mutating func removeNext() -> ItemKey? { due.removeNext()?.entry }
 
     /// Drops what was noted of items that have been changed since: no more is kept than there are items,
     /// or twice as much for a while.
     mutating func tidy(_ items: ItemStore) {
         guard due.count > 2 * items.count + 1_000 else { return }
-        var seen: Set<ItemKey> = []
+        var (kept, seen) = (Agenda<ItemKey>(), Set<ItemKey>())
         // The earliest of those that are still true counts.
-        let kept = due.reversed().filter { entry in
-            items[entry.key].map { hasExpired($0, at: entry.moment) } ?? false
-                && seen.insert(entry.key).inserted
+        while let (moment, key) = due.removeNext() {
+            guard let item = items[key], hasExpired(item, at: moment), seen.insert(key).inserted
+            else { continue }
+            kept.note(key, at: moment)
         }
-        due = kept.reversed()
+        due = kept
     }
 
     /// Whether an item's time is over at a moment.

@@ -40,12 +40,14 @@ extension Service {
 
     /// What is left of the budgets.
     struct Budgets: Sendable {
-        /// How many shards are remembered before those that nobody reads are forgotten.
-        private static let readersMax = 10_000
+        /// How many shards are remembered before those that nobody reads are forgotten for the first time.
+        private static let readersMin = 10_000
 
         private var describeStream = Budget()
         private var listStreams = Budget()
         private var readers: [String: Budget] = [:]
+        /// How many are remembered before that is done again.
+        private var readersMax = Self.readersMin
 
         /// Full budgets.
         init() {}
@@ -70,8 +72,10 @@ extension Service {
             _ shard: String, _ costs: CallCosts, at moment: Moment
         ) throws(ServiceError) {
             guard costs.getRecords != nil else { return }
-            if readers.count >= Self.readersMax, readers[shard] == nil {
+            if readers.count >= readersMax, readers[shard] == nil {
                 readers = readers.filter { !$0.value.isFull(at: moment) }
+                // Not at every call, where more shards than that are being read.
+                readersMax = max(Self.readersMin, 2 * readers.count)
             }
             guard Self.take(&readers[shard, default: Budget()], costs.getRecords, moment) else {
                 throw .tooManyReaders

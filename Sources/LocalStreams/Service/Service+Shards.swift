@@ -1,4 +1,4 @@
-// What no request can do: shards roll over and split when they are told to.
+// What no request can do: shards roll over, split and end when they are told to.
 
 extension Service {
     /// The stream of a table that is switched on.
@@ -13,12 +13,21 @@ extension Service {
         }
     }
 
-    /// Closes an open shard and opens two children that share its keys.
+    /// Closes an open shard and opens so many children that share its keys.
     /// - Returns: false where no stream has such an open shard.
-    mutating func split(_ shard: String) -> Bool {
-        for arn in streams.keys.sorted() where streams[arn]?.shard(shard) != nil {
-            return streams[arn]?.split(shard, at: now) ?? false
-        }
-        return false
+    mutating func split(_ shard: String, into count: Int) -> Bool {
+        guard let arn = streamName(of: shard) else { return false }
+        return streams[arn]?.split(shard, into: count, at: now) ?? false
+    }
+
+    /// Closes an open shard and opens no child before one of its keys is written to again.
+    /// - Returns: false where no stream has such an open shard.
+    mutating func closeWithoutChild(_ shard: String) -> Bool {
+        guard let arn = streamName(of: shard) else { return false }
+        return streams[arn]?.closeWithoutChild(shard, at: now) ?? false
+    }
+
+    private func streamName(of shard: String) -> String? {
+        streams.keys.sorted().first { streams[$0]?.shard(shard) != nil }
     }
 }

@@ -63,7 +63,7 @@ extension Service {
                 "StreamLabel": .text(stream.label),
                 "StreamStatus": .text(stream.status(at: now)),
                 "StreamViewType": .text(stream.view.rawValue),
-                "CreationRequestDateTime": .number(stream.created.secondsText),
+                "CreationRequestDateTime": .number(stream.created.creationText),
                 "TableName": .text(stream.table),
                 "KeySchema": stream.schema.json,
                 "Shards": .array(listed.shards.map { $0.json(at: now) }),

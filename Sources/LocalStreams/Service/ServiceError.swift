@@ -61,6 +61,11 @@ struct ServiceError: Error, Hashable, Sendable {
         family: .dynamo, name: "LimitExceededException",
         message: "Rate exceeded for the shard: too many readers")
 
+    /// Keys, or the token of temporary ones, that are not known.
+    static let unknownKeys = ServiceError(
+        family: .front, name: "UnrecognizedClientException",
+        message: "The security token included in the request is invalid.")
+
     /// Keys whose time is over.
     static let expiredToken = ServiceError(
         family: .front, name: "ExpiredTokenException",

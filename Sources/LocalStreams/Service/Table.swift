@@ -50,7 +50,7 @@ struct Table: Sendable {
             "TableName": .text(name),
             "KeySchema": schema.json,
             "TableStatus": .text(status),
-            "CreationDateTime": .number(created.secondsText),
+            "CreationDateTime": .number(created.creationText),
             "ProvisionedThroughput": .members([
                 "NumberOfDecreasesToday": .integer(0),
                 "ReadCapacityUnits": .integer(units.read),

@@ -10,6 +10,8 @@ struct Shard: Sendable {
     let created: Moment
     /// When DescribeStream begins to list the shard.
     let listed: Moment
+    /// How long DescribeStream goes on to list the shard once it can't be read any more, in milliseconds.
+    let lateListing: Int
     /// The hashes of the partition keys whose changes go here.
     let hashes: ClosedRange<UInt64>
     /// Where the records begin; not the number of a record.
@@ -20,10 +22,14 @@ struct Shard: Sendable {
     private(set) var closed: Moment?
     /// When DescribeStream begins to list the shard as closed.
     private(set) var closeListed: Moment?
+    /// Whether the shard is too old to be read; it may still be listed.
+    private(set) var isExpired = false
     /// The shards that continue this one.
     var children: [String] = []
     /// The records that are still kept.
     private(set) var records: [StreamRecord] = []
+    /// The bytes of all records, trimmed ones counted.
+    private(set) var bytes = 0
     /// How many records have been trimmed: the index of the first one that is kept.
     private(set) var trimmedCount = 0
     /// The number of the newest record that was trimmed.
@@ -38,13 +44,15 @@ struct Shard: Sendable {
     /// An open shard without records.
     init(
         id: String, parent: String?, created: Moment, listed: Moment,
-        hashes: ClosedRange<UInt64>, start: SequenceNumber, leadingEmptyPages: Int,
+        lateListing: Int, hashes: ClosedRange<UInt64>, start: SequenceNumber,
+        leadingEmptyPages: Int,
         trailingEmptyPages: Int
     ) {
         self.id = id
         self.parent = parent
         self.created = created
         self.listed = listed
+        self.lateListing = lateListing
         self.hashes = hashes
         self.start = start
         self.leadingEmptyPages = leadingEmptyPages
@@ -55,11 +63,21 @@ struct Shard: Sendable {
     /// The index after the newest record, trimmed ones counted.
     var endIndex: Int { trimmedCount + records.count }
 
+    /// The index after the newest record that can be read at a moment.
+    func readableEnd(at moment: Moment) -> Int {
+        let last = records.lastIndex { $0.readable <= moment }
+        return trimmedCount + (last.map { $0 + 1 } ?? 0)
+    }
+
     /// Appends a record, whose number is larger than all before it.
     mutating func append(_ record: StreamRecord) {
         precondition(closed == nil, "a closed shard takes no records")
         precondition(record.sequenceNumber > newest, "sequence numbers grow")
+        precondition(
+            records.last.map { record.readable >= $0.readable } ?? true, "records are read in order"
+        )
         newest = record.sequenceNumber
+        bytes += record.size
         records.append(record)
     }
 
@@ -80,6 +98,19 @@ struct Shard: Sendable {
         lastTrimmed = records[kept - 1].sequenceNumber
         trimmedCount += kept
         records.removeFirst(kept)
+    }
+
+    /// How many empty pages a reader gets who comes to an index.
+    func emptyPages(before index: Int) -> Int {
+        if index == trimmedCount { return leadingEmptyPages }
+        return index < endIndex ? records[index - trimmedCount].emptyPages : 0
+    }
+
+    /// Drops everything: the shard can't be read any more.
+    mutating func expire() {
+        precondition(closed != nil, "an open shard takes records")
+        isExpired = true
+        records = []
     }
 
     /// The index of the first record from `number` on, or after it.

@@ -2,7 +2,7 @@
 enum IteratorType: String, CaseIterable, Sendable {
     /// The oldest record that is still there.
     case trimHorizon = "TRIM_HORIZON"
-    /// After the newest record of this moment.
+    /// After the newest record that can be read at this moment.
     case latest = "LATEST"
     /// The record with a number.
     case atSequenceNumber = "AT_SEQUENCE_NUMBER"
@@ -27,10 +27,13 @@ extension Stream {
         _ type: IteratorType, _ number: SequenceNumber?, in id: String, at moment: Moment
     ) throws(ServiceError) -> ShardPosition {
         guard let shard = shard(id) else { throw .notFound("Shard does not exist") }
+        guard !shard.isExpired else {
+            throw type.needsNumber ? Self.refusal(of: id) : .notFound("Shard does not exist")
+        }
         let index: Int
         switch (type, number) {
         case (.trimHorizon, _): index = shard.trimmedCount
-        case (.latest, _): index = shard.endIndex
+        case (.latest, _): index = shard.readableEnd(at: moment)
         case (_, let number?):
             let isAfter = type == .afterSequenceNumber
             if let trimmed = shard.lastTrimmed, isAfter ? number < trimmed : number <= trimmed {
@@ -41,8 +44,7 @@ extension Stream {
         }
         return ShardPosition(
             stream: arn, shard: id, index: index,
-            emptyPages: index == shard.trimmedCount && type != .latest
-                ? shard.leadingEmptyPages : 0,
+            emptyPages: type == .latest ? 0 : shard.emptyPages(before: index),
             issued: moment)
     }
 
@@ -54,7 +56,10 @@ extension Stream {
     func page(
         at position: ShardPosition, limit: Int, at moment: Moment
     ) throws(ServiceError) -> (records: ArraySlice<StreamRecord>, next: ShardPosition?) {
-        guard let shard = shard(position.shard) else { throw .notFound("Shard does not exist") }
+        // The iterator was given out here: the shard was there.
+        guard let shard = shard(position.shard), !shard.isExpired else {
+            throw Self.refusal(of: position.shard)
+        }
         guard position.index >= shard.trimmedCount else { throw .trimmed }
         let first = position.index - shard.trimmedCount
         if position.emptyPages > 0 {
@@ -63,17 +68,29 @@ extension Stream {
         var last = first
         var bytes = 0
         while last < shard.records.count, last - first < limit {
-            bytes += shard.records[last].size
-            if bytes > Self.bytesMax, last > first { break }
+            let record = shard.records[last]
+            bytes += record.size
+            // Where a stretch begins or the bytes run out, a page ends that is not empty.
+            let isFull = bytes > Self.bytesMax || record.emptyPages > 0
+            if record.readable > moment || (isFull && last > first) { break }
             last += 1
         }
         let records = shard.records[first..<last]
         let index = shard.trimmedCount + last
         let isAtEnd = shard.closed != nil && index == shard.endIndex
-        let padding = isAtEnd && !records.isEmpty ? shard.trailingEmptyPages : 0
-        return isAtEnd && padding == 0
-            ? (records, nil)
-            : (records, next(position, index, padding == 0 ? 0 : padding - 1, moment))
+        guard isAtEnd else {
+            let stretch = records.isEmpty ? 0 : shard.emptyPages(before: index)
+            return (records, next(position, index, stretch, moment))
+        }
+        let padding = records.isEmpty ? 0 : shard.trailingEmptyPages
+        return (records, padding == 0 ? nil : next(position, index, padding - 1, moment))
+    }
+
+    /// What readers of a shard that is too old are told: each shard has its own of the two answers that are
+    /// seen on AWS.
+    private static func refusal(of id: String) -> ServiceError {
+        id.utf8.last.map { $0.isMultiple(of: 2) } ?? false
+            ? .trimmed : .notFound("Shard does not exist")
     }
 
     private func next(

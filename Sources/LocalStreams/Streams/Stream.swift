@@ -1,26 +1,9 @@
 /// The records of a table's changes, spread over shards.
 ///
 /// One shard is open per partition of the table. Now and then a shard is closed and one child goes on where
-/// it ended, or two share its keys. All numbers, names and moments come from a seeded generator.
+/// it ended, or several share its keys, or none is there until one of its keys is written to again. All numbers,
+/// names and moments come from a seeded generator.
 struct Stream: Sendable {
-    /// How the shards of a stream live.
-    ///
-    /// All times are the service's own, in milliseconds.
-    struct Pace: Hashable, Sendable {
-        /// How long a shard stays open, within a quarter more or less; nil for ever.
-        var rolloverInterval: Int?
-        /// The share of the shards that split when that time is over.
-        var splitShare = 0.0
-        /// How long records are kept.
-        var retention: Int
-        /// The most empty pages that come before the first record and after the last one.
-        var emptyPagesMax: Int
-        /// How long DescribeStream may be behind, for each shard's beginning and end on its own.
-        var listingDelayMax: Int
-        /// How long a stream is ENABLING, without shards in sight, and DISABLING.
-        var transition = 0
-    }
-
     /// The stream's name, its label last.
     let arn: String
     /// When the stream was switched on, as text.
@@ -35,19 +18,40 @@ struct Stream: Sendable {
     let created: Moment
     /// When the stream was switched off; nil while it is on.
     private(set) var disabled: Moment?
+    /// One record in so many comes after an empty stretch.
+    private static let stretch = 32
+
     private let pace: Pace
-    /// The most open shards that splits by chance lead to.
-    private let openMax: Int
+    /// The most parts of the keys that splits by chance lead to.
+    private let partsMax: Int
     private var shards: [String: Shard] = [:]
     /// The shards' names in order.
     private(set) var shardIDs: [String] = []
-    /// The open shards, in the order of their hashes.
-    private(set) var open: [String] = []
-    /// When shards are to be closed, the next one last; some may have been closed by hand since.
-    private var rollovers: [(due: Moment, shard: String)] = []
-    private var nextTrim: Moment
+    /// All parts of the keys, in the order of their hashes; none once the stream is switched off.
+    private var parts: [Part] = []
+    private var agenda = Agenda<Chore>()
     private var generator: SeededGenerator
     private var tail: UInt64
+
+    /// A part of the keys and its newest shard.
+    private struct Part {
+        let hashes: ClosedRange<UInt64>
+        let shard: String
+        /// Where the shard ended, if it was closed without a child.
+        var end: UInt64?
+    }
+
+    /// Something that is due at a moment.
+    private enum Chore {
+        /// A shard's time is over, unless it was closed by hand before.
+        case close(String)
+        /// The first records of a shard are too old, unless the shard is gone.
+        case trim(String)
+        /// A closed shard can't be read any more.
+        case expire(String)
+        /// A shard is listed no more.
+        case remove(String)
+    }
 
     /// A stream that is switched on now, with an open shard for each range of hashes.
     init(
@@ -61,16 +65,17 @@ struct Stream: Sendable {
         self.schema = schema
         self.view = view
         self.pace = pace
-        openMax = 4 * partitions.count
+        partsMax = 4 * partitions.count
         self.generator = generator
         created = moment
-        nextTrim = moment
         tail = self.generator.next() % 1_000_000
         for hashes in partitions {
             // Between 3 and 90: a few dozen records later the numbers are a digit longer.
             let start = number(after: UInt64.random(in: 2..<90, using: &self.generator))
-            openShard(hashes, parent: nil, start: start, at: moment)
+            let id = makeShard(hashes, parent: nil, start: start, at: moment)
+            parts.append(Part(hashes: hashes, shard: id))
         }
+        shardIDs = parts.map(\.shard).sorted()
     }
 
     /// The service's word for whether the stream grows at a moment.
@@ -83,8 +88,11 @@ struct Stream: Sendable {
         disabled == nil && moment - created < pace.transition
     }
 
-    /// The parts of the keys that have an open shard each.
-    var partitions: [ClosedRange<UInt64>] { open.compactMap { shards[$0]?.hashes } }
+    /// The parts of the keys, each of which has had a shard of its own.
+    var partitions: [ClosedRange<UInt64>] { parts.map(\.hashes) }
+
+    /// The open shards, in the order of their hashes.
+    var open: [String] { parts.filter { $0.end == nil }.map(\.shard) }
 
     /// The shard of that name, unless it never was or has been trimmed.
     func shard(_ id: String) -> Shard? { shards[id] }
@@ -96,34 +104,61 @@ struct Stream: Sendable {
         disabled.map { moment - $0 > pace.retention } ?? false
     }
 
-    /// Closes the shards whose time has come, each at its own moment, and trims.
+    /// Closes the shards whose time has come, each at its own moment, and drops what is too old.
     mutating func advance(to moment: Moment) {
-        while let next = rollovers.last, next.due <= moment {
-            rollovers.removeLast()
-            // Without splits no number is drawn, and what follows from a seed stays what it was.
-            let splits =
-                pace.splitShare > 0 && open.count < openMax
-                && Double.random(in: 0..<1, using: &generator) < pace.splitShare
-            if !splits || !split(next.shard, at: next.due) { rollOver(next.shard, at: next.due) }
+        var lastRemoved: String?
+        while let (due, chore) = agenda.removeNext(dueAt: moment) {
+            switch chore {
+            case .close(let id): closeByChance(id, at: due)
+            case .trim(let id):
+                shards[id]?.trim(before: moment + -pace.retention)
+                if let oldest = shards[id]?.records.first?.created { noteTrim(of: id, oldest) }
+            case .expire(let id):
+                shards[id]?.expire()
+                agenda.note(.remove(id), at: due + (shards[id]?.lateListing ?? 0))
+            case .remove(let id):
+                shards[id] = nil
+                lastRemoved = max(id, lastRemoved ?? "")
+            }
         }
-        if moment >= nextTrim { trim(at: moment) }
+        guard let lastRemoved else { return }
+        // Names begin with the time: those that are gone are among the oldest.
+        let old = Self.index(after: lastRemoved, in: shardIDs)
+        shardIDs.replaceSubrange(..<old, with: shardIDs[..<old].filter { shards[$0] != nil })
     }
 
-    /// Drops what is too old, and the shards that were closed before that.
+    /// Closes a shard whose time has come, and opens as many children as chance has it.
+    private mutating func closeByChance(_ id: String, at moment: Moment) {
+        guard openPlace(of: id) != nil else { return }
+        let hasRoom = parts.count + pace.splitChildren - 1 <= partsMax
+        if hasRoom, happens(pace.splitShare), split(id, into: pace.splitChildren, at: moment) {
+            return
+        }
+        if happens(pace.leafShare) {
+            closeWithoutChild(id, at: moment)
+        } else {
+            rollOver(id, at: moment)
+        }
+    }
+
+    /// Whether something comes about that does so in a share of all cases.
+    private mutating func happens(_ share: Double) -> Bool {
+        // Where it never does no number is drawn, and what follows from a seed stays what it was.
+        share > 0 && Double.random(in: 0..<1, using: &generator) < share
+    }
+
+    /// Notes that a shard's oldest record, which was made at a moment, is to be dropped in due time.
+    private mutating func noteTrim(of id: String, _ oldest: Moment) {
+        agenda.note(.trim(id), at: end(of: oldest))
+    }
+
+    /// When what was made or closed at a moment is dropped.
     ///
     /// This is done at intervals, so that records outlive their time a little, as they do on AWS.
-    private mutating func trim(at moment: Moment) {
-        nextTrim = moment + max(1, pace.retention / 96)
-        let horizon = moment + -pace.retention
-        guard created < horizon else { return }
-        shardIDs.removeAll { id in
-            guard let closed = shards[id]?.closed, closed < horizon else {
-                shards[id]?.trim(before: horizon)
-                return false
-            }
-            shards[id] = nil
-            return true
-        }
+    private func end(of moment: Moment) -> Moment {
+        let interval = max(1, pace.retention / 96)
+        let age = moment + pace.retention + 1 - created
+        return created + (age + interval - 1) / interval * interval
     }
 
     // MARK: Shards
@@ -135,39 +170,75 @@ struct Stream: Sendable {
         replace(id, at: moment) { [$0] }
     }
 
-    /// Closes a shard and opens two children, each with half of its keys.
-    /// - Returns: false where the shard is not open, or too narrow to be halved.
+    /// Closes a shard and opens so many children, each with its share of the keys.
+    /// - Returns: false where the shard is not open, or too narrow to be divided.
     @discardableResult
-    mutating func split(_ id: String, at moment: Moment) -> Bool {
+    mutating func split(_ id: String, into count: Int, at moment: Moment) -> Bool {
         guard let hashes = shards[id]?.hashes, hashes.lowerBound < hashes.upperBound else {
             return false
         }
-        let middle = hashes.lowerBound + (hashes.upperBound - hashes.lowerBound) / 2
-        return replace(id, at: moment) { [$0.lowerBound...middle, (middle + 1)...$0.upperBound] }
+        return replace(id, at: moment) { Self.divide($0, by: count) }
+    }
+
+    /// Closes a shard and opens no child, as where capacity shrinks.
+    ///
+    /// A child is opened when one of its keys is written to again: a reader who takes parents first then finds
+    /// the changes of each key in order. As long as none is, there is none, if need be for ever.
+    /// - Returns: false where the shard is not open.
+    @discardableResult
+    mutating func closeWithoutChild(_ id: String, at moment: Moment) -> Bool {
+        guard let place = openPlace(of: id) else { return false }
+        parts[place].end = close(id, at: moment).counter
+        return true
     }
 
     /// Switches the stream off: all shards are closed and none follows.
     mutating func disable(at moment: Moment) {
         disabled = moment
         for id in open { close(id, at: moment) }
-        open = []
-        rollovers = []
+        parts = []
     }
 
     private mutating func replace(
-        _ id: String, at moment: Moment, by parts: (ClosedRange<UInt64>) -> [ClosedRange<UInt64>]
+        _ id: String, at moment: Moment, by ranges: (ClosedRange<UInt64>) -> [ClosedRange<UInt64>]
     ) -> Bool {
-        guard let hashes = shards[id]?.hashes else { return false }
-        let place = openIndex(of: hashes.lowerBound)
-        guard place < open.count, open[place] == id else { return false }
-        let end = close(id, at: moment)
-        open.remove(at: place)
-        for (offset, part) in parts(hashes).enumerated() {
-            openShard(
-                part, parent: id, start: number(after: end.counter), at: moment,
-                place: place + offset)
+        guard let place = openPlace(of: id) else { return false }
+        let end = close(id, at: moment).counter
+        let children = ranges(parts[place].hashes).map { hashes in
+            openChild(of: id, hashes, after: end, at: moment)
         }
+        parts.replaceSubrange(place...place, with: children)
         return true
+    }
+
+    private mutating func openChild(
+        of parent: String, _ hashes: ClosedRange<UInt64>, after end: UInt64, at moment: Moment
+    ) -> Part {
+        let id = makeShard(hashes, parent: parent, start: number(after: end), at: moment)
+        shardIDs.insert(id, at: Self.index(after: id, in: shardIDs))
+        return Part(hashes: hashes, shard: id)
+    }
+
+    /// Where the part of an open shard is; nil where the shard is not open.
+    private func openPlace(of id: String) -> Int? {
+        guard let hashes = shards[id]?.hashes else { return nil }
+        let place = place(of: hashes.lowerBound)
+        let isOpen = place < parts.count && parts[place].shard == id && parts[place].end == nil
+        return isOpen ? place : nil
+    }
+
+    /// A range in so many parts of about one size, or as many as it has hashes.
+    private static func divide(
+        _ hashes: ClosedRange<UInt64>, by count: Int
+    ) -> [ClosedRange<UInt64>] {
+        var (parts, rest) = ([ClosedRange<UInt64>](), hashes)
+        for left in stride(from: UInt64(count), to: 1, by: -1)
+        where rest.lowerBound < rest.upperBound {
+            let last = rest.lowerBound + (rest.upperBound - rest.lowerBound) / left
+            parts.append(rest.lowerBound...last)
+            rest = (last + 1)...rest.upperBound
+        }
+        return parts + [rest]
     }
 
     /// Closes a shard, on its last record's number or on one after it, as both are seen on AWS.
@@ -179,31 +250,38 @@ struct Stream: Sendable {
         let end = Bool.random(using: &generator) ? newest : number(after: newest.counter)
         let delay = Int.random(in: 0...pace.listingDelayMax, using: &generator)
         shards[id]?.close(at: moment, end: end, listingDelay: disabled == nil ? delay : 0)
+        agenda.note(.expire(id), at: self.end(of: moment))
         return end
     }
 
-    private mutating func openShard(
-        _ hashes: ClosedRange<UInt64>, parent: String?, start: SequenceNumber, at moment: Moment,
-        place: Int? = nil
-    ) {
+    /// Makes an open shard, which is not among `parts` and `shardIDs` yet.
+    private mutating func makeShard(
+        _ hashes: ClosedRange<UInt64>, parent: String?, start: SequenceNumber, at moment: Moment
+    ) -> String {
         // A child's name sorts after its parent's, even where both were opened in one millisecond.
         let earliest = parent.flatMap { shards[$0]?.created }.map { $0 + 1 }
         let created = max(moment, earliest ?? moment)
         var id: String
         repeat {
-            let mark = generator.text(8, of: "0123456789abcdef")
-            id = "shardId-\(Moment.padded(created.milliseconds, 20))-\(mark)"
+            id = Self.name(created, generator.text(8, of: "0123456789abcdef"))
         } while shards[id] != nil
         if let parent { shards[parent]?.children.append(id) }
         let delay = Int.random(in: 0...pace.listingDelayMax, using: &generator)
+        let leading = Int.random(in: 0...pace.emptyPagesMax, using: &generator)
+        let trailing = Int.random(in: 0...pace.emptyPagesMax, using: &generator)
+        // Unless there is something to draw no number is drawn.
+        let lateMax = pace.lateListingMax
+        let late = lateMax > 0 ? Int.random(in: 0...lateMax, using: &generator) : 0
         shards[id] = Shard(
             id: id, parent: parent, created: created,
-            listed: moment + (parent == nil ? 0 : delay), hashes: hashes, start: start,
-            leadingEmptyPages: Int.random(in: 0...pace.emptyPagesMax, using: &generator),
-            trailingEmptyPages: Int.random(in: 0...pace.emptyPagesMax, using: &generator))
-        shardIDs.insert(id, at: Self.index(after: id, in: shardIDs))
-        open.insert(id, at: place ?? open.count)
+            listed: moment + (parent == nil ? 0 : delay), lateListing: late, hashes: hashes,
+            start: start, leadingEmptyPages: leading, trailingEmptyPages: trailing)
         schedule(id, created)
+        return id
+    }
+
+    private static func name(_ created: Moment, _ mark: String) -> String {
+        "shardId-\(Moment.padded(created.milliseconds, 20))-\(mark)"
     }
 
     private mutating func schedule(_ id: String, _ created: Moment) {
@@ -213,9 +291,7 @@ struct Stream: Sendable {
         let wait = Int.random(
             in: (isFirst ? interval / 4 : interval * 3 / 4)...(interval * 5 / 4),
             using: &generator)
-        let due = created + max(1, wait)
-        let place = rollovers.firstIndex { $0.due <= due } ?? rollovers.count
-        rollovers.insert((due, id), at: place)
+        agenda.note(.close(id), at: created + max(1, wait))
     }
 
     private mutating func number(after counter: UInt64) -> SequenceNumber {
@@ -240,23 +316,52 @@ struct Stream: Sendable {
     mutating func append(
         _ change: Change, at moment: Moment, region: String, userIdentity: JSON?
     ) {
-        let id = open[openIndex(of: change.key.hash)]
+        let place = place(of: change.key.hash)
+        if let end = parts[place].end {
+            parts[place] = openChild(
+                of: parts[place].shard, parts[place].hashes, after: end, at: moment)
+        }
+        let id = parts[place].shard
         guard let newest = shards[id]?.newest else {
             preconditionFailure("an open shard is listed")
         }
+        let last = shards[id]?.records.last
         let record = StreamRecord(
             change, number(after: newest.counter), at: moment, view, region: region,
             userIdentity: userIdentity,
-            using: &generator)
+            readable: max(moment + recordDelay(), last?.readable ?? moment),
+            emptyPages: emptyPages(), using: &generator)
+        let isFirst = last == nil
         shards[id]?.append(record)
+        if isFirst { noteTrim(of: id, moment) }
+        if isFull(id) { closeByChance(id, at: moment) }
     }
 
-    private func openIndex(of hash: UInt64) -> Int {
-        var (lower, upper) = (0, open.count - 1)
+    private func isFull(_ id: String) -> Bool {
+        guard let shard = shards[id] else { return false }
+        return (pace.shardRecordsMax.map { shard.endIndex >= $0 } ?? false)
+            || (pace.shardBytesMax.map { shard.bytes >= $0 } ?? false)
+    }
+
+    private mutating func recordDelay() -> Int {
+        // Without delays no number is drawn.
+        guard pace.recordDelayMax > 0 else { return 0 }
+        return Int.random(in: 0...pace.recordDelayMax, using: &generator)
+    }
+
+    /// How many empty pages come before a record: none, for all but a few.
+    private mutating func emptyPages() -> Int {
+        guard pace.emptyPagesMax > 0, Int.random(in: 0..<Self.stretch, using: &generator) == 0
+        else { return 0 }
+        return Int.random(in: 1...pace.emptyPagesMax, using: &generator)
+    }
+
+    /// Where the part of the keys with a hash is.
+    private func place(of hash: UInt64) -> Int {
+        var (lower, upper) = (0, parts.count - 1)
         while lower < upper {
             let middle = (lower + upper) / 2
-            let isBelow = shards[open[middle]].map { $0.hashes.upperBound < hash } ?? false
-            if isBelow { lower = middle + 1 } else { upper = middle }
+            if parts[middle].hashes.upperBound < hash { lower = middle + 1 } else { upper = middle }
         }
         return lower
     }

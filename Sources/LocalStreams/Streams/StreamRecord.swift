@@ -68,15 +68,20 @@ struct StreamRecord: Sendable {
     let sequenceNumber: SequenceNumber
     /// When the change was made.
     let created: Moment
+    /// When the record can be read, not before those that precede it.
+    let readable: Moment
     /// The bytes that count towards a page's limit.
     let size: Int
+    /// The empty pages that a reader gets between the record before and this one.
+    let emptyPages: Int
     /// The record as GetRecords writes it.
     let json: [UInt8]
 
-    /// The record of a change.
+    /// The record of a change, which can be read from `readable` on.
     init(
         _ change: Change, _ sequenceNumber: SequenceNumber, at moment: Moment, _ view: ViewType,
-        region: String, userIdentity: JSON?, using generator: inout SeededGenerator
+        region: String, userIdentity: JSON?, readable: Moment, emptyPages: Int,
+        using generator: inout SeededGenerator
     ) {
         let hasNew = view == .newImage || view == .newAndOldImages
         let hasOld = view == .oldImage || view == .newAndOldImages
@@ -84,6 +89,8 @@ struct StreamRecord: Sendable {
         let oldImage = hasOld ? change.oldImage : nil
         self.sequenceNumber = sequenceNumber
         created = moment
+        self.readable = readable
+        self.emptyPages = emptyPages
         size = change.key.size + (newImage?.size ?? 0) + (oldImage?.size ?? 0)
         let body = JSON.members([
             "ApproximateCreationDateTime": .number(Self.time(moment, using: &generator)),
@@ -112,10 +119,7 @@ struct StreamRecord: Sendable {
     ) -> String {
         let digits = String(moment.seconds)
         switch Int.random(in: 0..<8, using: &generator) {
-        case 0:
-            var fraction = Substring(digits.dropFirst())
-            while fraction.count > 1, fraction.last == "0" { fraction.removeLast() }
-            return "\(digits.prefix(1)).\(fraction)E\(digits.utf8.count - 1)"
+        case 0: return Moment.withExponent(digits)
         case 1: return "\(digits).0"
         default: return digits
         }

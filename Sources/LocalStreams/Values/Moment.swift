@@ -20,6 +20,21 @@ struct Moment: Hashable, Comparable, Sendable {
     /// Seconds since 1970 with three decimals.
     var secondsText: String { "\(seconds).\(Self.padded(milliseconds % 1_000, 3))" }
 
+    /// `secondsText`, or for one moment in four the same number with an exponent, as both are seen on AWS.
+    var creationText: String {
+        milliseconds.isMultiple(of: 4) ? Self.withExponent(secondsText) : secondsText
+    }
+
+    /// A positive number of plain digits in the form of AWS's own examples, `1.46480643E9`.
+    static func withExponent(_ digits: String) -> String {
+        let parts = digits.split(separator: ".")
+        precondition((1...2).contains(parts.count), "digits, and a fraction at the most")
+        var fraction = parts[0].dropFirst() + (parts.count == 2 ? parts[1] : "")
+        while fraction.last == "0" { fraction.removeLast() }
+        let rest = fraction.isEmpty ? "0" : String(fraction)
+        return "\(digits.prefix(1)).\(rest)E\(parts[0].utf8.count - 1)"
+    }
+
     /// The time in UTC as a stream's label has it, `2015-05-11T21:21:33.291`.
     var label: String {
         let (year, month, day) = Self.date(daysSince1970: seconds / 86_400)

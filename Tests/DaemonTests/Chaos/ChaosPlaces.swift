@@ -1,26 +1,47 @@
-// Opens Glibc: mounting a file system.
+// Opens Glibc: filling a file up, and ending a process.
 
 import Foundation
 import Glibc
 import TestBed
 
-/// A small file system of its own, which can be filled up.
+/// A small file system of its own, which can be filled up (ENOSPC).
 ///
-/// Nothing else gives the daemon a disk that is full (ENOSPC) and leaves its log alone: a limit for the size of files holds
-/// for the log as well, and kills by a signal. Mounting takes the rights of root.
+/// A limit for the size of files would hold for the log as well, and kills by a signal. Mounting takes the rights of root, which
+/// every user has in a user namespace of its own: a process that does nothing else holds one, and others reach what is mounted
+/// there through `/proc`.
 final class ChaosDisk: Sendable {
-    private let folder: String
+    /// The file system's top folder, as all processes of this user can reach it.
+    let path: String
+    private let folder: TemporaryDirectory
+    private let holder: Process
+    // Kept open: the holder ends when it closes, and the file system with it.
+    private let input: Pipe
 
-    /// Mounts a file system in a new folder; nil where that is not permitted.
-    init?(_ folder: String, size: String) throws {
-        self.folder = folder
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
-        guard mount("none", folder, "tmpfs", 0, "size=\(size),mode=0700") == 0 else { return nil }
+    /// Mounts a file system of a size as tmpfs understands it, such as `4m`; nil where no user may make a namespace, as in many
+    /// containers.
+    init?(size: String) async throws {
+        let (folder, holder, input) = (try TemporaryDirectory(), Process(), Pipe())
+        let words = folder.path("words")
+        try Data().write(to: URL(filePath: words))
+        let script =
+            #"mount -t tmpfs -o "size=$2,mode=0700" none "$1" && echo ready && exec cat"#
+        holder.executableURL = URL(filePath: "/usr/bin/env")
+        holder.arguments =
+            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+            + [folder.path, size]
+        holder.standardInput = input
+        holder.standardOutput = try FileHandle(forWritingTo: URL(filePath: words))
+        holder.standardError = FileHandle.nullDevice
+        try ShardwalkProcess.run(holder)
+        try await wait {
+            !holder.isRunning || FileManager.default.contents(atPath: words)?.isEmpty == false
+        }
+        guard holder.isRunning else { return nil }
+        path = "/proc/\(holder.processIdentifier)/root\(folder.path)"
+        (self.folder, self.holder, self.input) = (folder, holder, input)
     }
 
-    private var filler: String { folder + "/filler" }
+    private var filler: String { path + "/filler" }
 
     /// Leaves no room.
     func fill() throws {
@@ -37,56 +58,37 @@ final class ChaosDisk: Sendable {
     func empty() { unlink(filler) }
 
     /// Takes the file system away with everything in it.
-    func remove() { umount2(folder, Int32(MNT_DETACH)) }
+    func remove() { kill(holder.processIdentifier, SIGKILL) }
 }
 
-/// The clock of one process's machine, set by libfaketime.
-///
-/// Its version 0.9.10 shifts timers of other clocks as well, whatever it is told, so that a process whose clock is set back may
-/// sleep for as long: a run that stands still says nothing of the daemon.
+/// The clock of one process's machine, which a library (Tests/WrongClock) tells it.
 final class ChaosClock: Sendable {
-    private static let library = "/usr/lib/\(machine)-linux-gnu/faketime/libfaketime.so.1"
-
-    private static var machine: String {
-        #if arch(arm64)
-        "aarch64"
-        #else
-        "x86_64"
-        #endif
-    }
+    /// The library lies beside the binary.
+    private static let library = ShardwalkProcess.binary.deletingLastPathComponent()
+        .appending(path: "libWrongClock.so").path
 
     private let path: String
 
-    /// A clock that is right at first; nil where the library is not installed.
-    init?(_ path: String) throws {
+    /// A clock that is right at first.
+    init(_ path: String) throws {
         self.path = path
-        guard FileManager.default.fileExists(atPath: Self.library) else { return nil }
-        try set(0)
+        try Self.bytes(0).write(to: URL(filePath: path))
     }
-
-    /// The program to start a process with.
-    ///
-    /// libfaketime puts a variable into the environment of the first process that it is loaded into, which moves the
-    /// environment away from the arguments; Swift looks for them before it. So another process has to be the first one.
-    let launcher = "/usr/bin/env"
 
     /// What a process is to be started with.
     var environment: [String: String] {
-        [
-            "LD_PRELOAD": Self.library, "FAKETIME_TIMESTAMP_FILE": path, "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        ]
-    }
-
-    /// Removes what the library leaves behind of a process that was killed.
-    func clear(after process: Int32) {
-        unlink("/dev/shm/faketime_shm_\(process)")
-        unlink("/dev/shm/sem.faketime_sem_\(process)")
+        ["LD_PRELOAD": Self.library, "WRONG_CLOCK_FILE": path]
     }
 
     /// Sets the clock, so that it is wrong by so many seconds.
     func set(_ seconds: Int) throws {
-        try Data((seconds < 0 ? "\(seconds)" : "+\(seconds)").utf8)
-            .write(to: URL(filePath: path), options: .atomic)
+        // In place: processes have the file mapped.
+        let file = try FileHandle(forWritingTo: URL(filePath: path))
+        try file.write(contentsOf: Self.bytes(seconds))
+        try file.close()
+    }
+
+    private static func bytes(_ seconds: Int) -> Data {
+        withUnsafeBytes(of: Int64(seconds)) { Data($0) }
     }
 }

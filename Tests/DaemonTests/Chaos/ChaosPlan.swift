@@ -62,27 +62,22 @@ struct ChaosPlan: Sendable {
     }
 
     private var generator: SeededGenerator
-    private let canFillDisk: Bool
-    private let canSetClock: Bool
 
-    /// The plan of a seed, without what the machine can't do.
-    init(seed: UInt64, canFillDisk: Bool, canSetClock: Bool) {
-        generator = SeededGenerator(seed: seed)
-        self.canFillDisk = canFillDisk
-        self.canSetClock = canSetClock
-    }
+    /// The plan of a seed, the same on every machine: what a machine can't do is for the run to leave out.
+    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
     /// The next step; there is always one more.
     mutating func next() -> Step {
-        var places = [daemonTrouble(), redisTrouble(), streamTrouble(), cacheTrouble()]
-        if canFillDisk { places.append(.fullDisk) }
-        if canSetClock {
-            places.append(.wrongClock([-200_000, -4_000, 4_000, 90_000, 200_000][number(0...4)]))
-        }
+        var places = [
+            daemonTrouble(), redisTrouble(), streamTrouble(), cacheTrouble(), .fullDisk,
+            clockTrouble(),
+        ]
         places.shuffle(using: &generator)
+        // Some last for longer than a call or a batch may take.
+        let isLong = number(0...9) == 0
         return Step(
             calm: .milliseconds(number(50...600)), troubles: Array(places.prefix(number(1...3))),
-            length: .milliseconds(number(50...1_500)))
+            length: .milliseconds(number(isLong ? 2_500...4_000 : 50...1_500)))
     }
 
     private mutating func daemonTrouble() -> Trouble {
@@ -98,6 +93,10 @@ struct ChaosPlan: Sendable {
     }
 
     private mutating func cacheTrouble() -> Trouble { .cacheWay(way()) }
+
+    private mutating func clockTrouble() -> Trouble {
+        .wrongClock([-200_000, -4_000, 4_000, 90_000, 200_000][number(0...4)])
+    }
 
     private mutating func way() -> Proxy.Way {
         switch number(0...4) {

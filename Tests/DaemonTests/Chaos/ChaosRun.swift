@@ -19,6 +19,8 @@ struct ChaosRun {
         var starts = 0
         /// How many items the table held at its end.
         var items = 0
+        /// The troubles that this machine can't make, and why.
+        var leftOut: [String] = []
     }
 
     /// Every write is on disk before it is acknowledged.
@@ -30,8 +32,6 @@ struct ChaosRun {
     let seed: UInt64
     /// How long the workload writes, in seconds.
     let seconds: Int
-    /// Whether the clock of the daemon's machine is set as well.
-    let setsClock: Bool
     /// Is told what happens, line by line.
     let tell: @Sendable (String) -> Void
 
@@ -40,71 +40,122 @@ struct ChaosRun {
     /// - Throws: when cache and table differ, the daemon ends strangely, or something else than troubles goes wrong.
     func run() async throws -> Report {
         let configuration = LocalStreams.Configuration(
-            partitions: 3, rolloverEvery: .seconds(2), splitShare: 0.1, speed: 60,
-            listingDelayMax: .seconds(60), faults: .none, seed: seed, credentials: Stage.keys)
+            partitions: 3, rolloverEvery: .seconds(2), rolloverRecords: 100, splitShare: 0.1,
+            splitChildren: 3, leafShare: 0.1, speed: 60, listingDelayMax: .seconds(60),
+            recordDelayMax: .seconds(10), faults: .none, seed: seed, credentials: Stage.keys)
         return try await withStage(configuration, redisSettings: Self.durable) { stage, streams in
-            try await run(on: stage, streams)
+            do {
+                return try await run(on: stage, streams)
+            } catch {
+                // The stage goes, and with it what could explain this.
+                let path = ".build/chaos-\(seed).log"
+                try Data(stage.log.utf8).write(to: URL(filePath: path))
+                throw TestBedError("\(error); the daemon's log is kept in \(path)")
+            }
         }
     }
 
     private func run(on stage: Stage, _ streams: LocalStreams) async throws -> Report {
-        let disk = try ChaosDisk(stage.checkpointFolder, size: Self.diskSize)
+        let disk = try await ChaosDisk(size: Self.diskSize)
         defer { disk?.remove() }
-        let clock = setsClock ? try ChaosClock(stage.folder.path("clock")) : nil
-        if disk == nil { tell("no full disks: mounting a file system is not permitted") }
-        if setsClock, clock == nil { tell("no wrong clocks: libfaketime is not installed") }
+        let clock = try ChaosClock(stage.folder.path("clock"))
+        var report = Report()
+        if disk == nil {
+            report.leftOut.append("full disks: this user may not mount in a namespace of its own")
+        }
         let streamProxy = try Proxy(to: try port(in: streams.endpoint))
         defer { streamProxy.end() }
         let cacheProxy = try Proxy(to: Int(try #require(stage.redis.port)))
         defer { cacheProxy.end() }
-        try configure(stage, streamProxy.port, cacheProxy.port)
+        let folder = disk?.path ?? stage.checkpointFolder
+        try configure(stage, streamProxy.port, cacheProxy.port, checkpoint: folder)
         let daemon = SupervisedDaemon(stage, clock: clock)
         let scene = Scene(
             stage: stage, streams: streams, daemon: daemon, streamProxy: streamProxy,
             cacheProxy: cacheProxy, disk: disk, clock: clock)
-        var plan = ChaosPlan(seed: seed, canFillDisk: disk != nil, canSetClock: clock != nil)
+        var plan = ChaosPlan(seed: seed)
 
-        var report = Report()
         let expected = try await withThrowingTaskGroup(of: Void.self) { group in
-            async let table = Workload.write(to: streams.endpoint, seed: seed, seconds: seconds)
+            async let table = Workload.write(
+                to: streams.endpoint, seed: seed, seconds: seconds, everyKind: true)
             try await wait { !streams.openShards(of: "items").isEmpty }
             group.addTask { try await daemon.supervise() }
             let end = ContinuousClock.now + .seconds(seconds)
             while ContinuousClock.now < end {
                 let step = plan.next()
-                try await perform(step, scene)
-                for trouble in step.troubles { report.troubles[trouble.kind, default: 0] += 1 }
+                let troubles = step.troubles.filter(scene.allows)
+                try await perform(troubles, step, scene)
+                for trouble in troubles { report.troubles[trouble.kind, default: 0] += 1 }
             }
             let expected = try await table
             tell("the workload is done: \(expected.count) items")
-            try await stage.waitForCache(expected)
+            try await waitForCache(expected, stage, daemon)
             group.cancelAll()
             try await group.waitForAll()
             return expected
         }
-        try await finish(stage, daemon)
+        try await finish(stage, daemon, checkpoint: folder)
         report.starts = daemon.starts
         report.items = expected.count
         return report
     }
 
-    private func perform(_ step: ChaosPlan.Step, _ scene: Scene) async throws {
+    private func perform(
+        _ troubles: [ChaosPlan.Trouble], _ step: ChaosPlan.Step, _ scene: Scene
+    ) async throws {
         try await Task.sleep(for: step.calm)
-        let names = step.troubles.map(\.description).joined(separator: ", ")
+        guard !troubles.isEmpty else { return }
+        let names = troubles.map(\.description).joined(separator: ", ")
         tell("\(names) for \(step.length)")
-        for trouble in step.troubles { try await scene.begin(trouble) }
+        for trouble in troubles { try await scene.begin(trouble) }
         try await Task.sleep(for: step.length)
-        for trouble in step.troubles.reversed() { try await scene.end(trouble) }
+        for trouble in troubles.reversed() { try await scene.end(trouble) }
     }
 
-    private func finish(_ stage: Stage, _ daemon: SupervisedDaemon) async throws {
+    /// Waits until the cache holds what the table held at its end, or throws with the keys in which they differ.
+    private func waitForCache(
+        _ table: [Data: Data], _ stage: Stage, _ daemon: SupervisedDaemon
+    ) async throws {
+        var cache: [Data: Data] = [:]
+        do {
+            try await wait(atMost: 60) {
+                if let end = daemon.strangeEnd { throw TestBedError(end) }
+                cache = (try? await stage.cache.items()) ?? [:]
+                return cache == table
+            }
+        } catch {
+            let keys = Set(table.keys).union(cache.keys).filter { table[$0] != cache[$0] }
+                .map { String(reflecting: String(decoding: $0, as: UTF8.self)) }.sorted()
+            let names = keys.joined(separator: ", ")
+            throw TestBedError("\(error): cache and table differ in \(keys.count) keys: \(names)")
+        }
+    }
+
+    private func finish(
+        _ stage: Stage, _ daemon: SupervisedDaemon, checkpoint folder: String
+    ) async throws {
         #expect(try await daemon.stop() == 0)
-        let gaps = try #require(try stage.checkpoint()).streams.values.flatMap(\.gaps)
+        #expect(try processes(naming: stage.configPath).isEmpty, "every daemon has ended")
+        let positions = try await stage.positions()
+        #expect(!positions.isEmpty, "status knows the shards")
+        let gaps = try #require(try stage.checkpoint(in: folder)).streams.values.flatMap(\.gaps)
         #expect(gaps.isEmpty, "\(gaps)")
     }
 
-    private func configure(_ stage: Stage, _ streamPort: Int, _ cachePort: Int) throws {
+    /// The numbers of the processes that have a path in their command lines.
+    private func processes(naming path: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { number in
+            // A process may end before its line is read.
+            let line = FileManager.default.contents(atPath: "/proc/\(number)/cmdline") ?? Data()
+            return Int(number) != nil && String(decoding: line, as: UTF8.self).contains(path)
+        }
+    }
+
+    private func configure(
+        _ stage: Stage, _ streamPort: Int, _ cachePort: Int, checkpoint folder: String
+    ) throws {
         try stage.configure([
+            "checkpoint": #"{"directory": "\#(folder)"}"#,
             "aws": """
             {"region": "us-east-1", "endpoint": "http://127.0.0.1:\(streamPort)", "proxy": "", \
             "requestTimeoutSeconds": 2}
@@ -132,7 +183,15 @@ private struct Scene {
     let streamProxy: Proxy
     let cacheProxy: Proxy
     let disk: ChaosDisk?
-    let clock: ChaosClock?
+    let clock: ChaosClock
+
+    /// Whether the machine can make a trouble.
+    func allows(_ trouble: ChaosPlan.Trouble) -> Bool {
+        switch trouble {
+        case .fullDisk: disk != nil
+        default: true
+        }
+    }
 
     func begin(_ trouble: ChaosPlan.Trouble) async throws {
         switch trouble {
@@ -150,7 +209,7 @@ private struct Scene {
             ]
             streams.set(storm)
         case .fullDisk: try disk?.fill()
-        case .wrongClock(let seconds): try clock?.set(seconds)
+        case .wrongClock(let seconds): try clock.set(seconds)
         }
     }
 
@@ -166,7 +225,7 @@ private struct Scene {
         case .cacheWay: cacheProxy.make(.open)
         case .storm: streams.set(.none)
         case .fullDisk: disk?.empty()
-        case .wrongClock: try clock?.set(0)
+        case .wrongClock: try clock.set(0)
         }
     }
 }

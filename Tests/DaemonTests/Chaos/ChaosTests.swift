@@ -14,13 +14,16 @@ import Testing
     func `after any trouble the cache equals the table`(seed: UInt64) async throws {
         let begun = ContinuousClock.now
         let isLong = Self.minutes != nil
-        let run = ChaosRun(seed: seed, seconds: Self.seconds, setsClock: isLong) { line in
-            if isLong { print("seed \(seed), \(ContinuousClock.now - begun): \(line)") }
+        let run = ChaosRun(seed: seed, seconds: Self.seconds) { line in
+            guard isLong else { return }
+            let elapsed = String(format: "%.1f s", (ContinuousClock.now - begun) / .seconds(1))
+            print("seed \(seed), \(elapsed): \(line)")
         }
         do {
             let report = try await run.run()
             #expect(report.items > 50, "the workload is large enough to say something")
             #expect(report.troubles.count > 3)
+            for trouble in report.leftOut { print("seed \(seed), left out: \(trouble)") }
             guard isLong else { return }
             let counts = report.troubles.sorted { $0.key < $1.key }
                 .map { "\($0.value) x \($0.key)" }.joined(separator: ", ")

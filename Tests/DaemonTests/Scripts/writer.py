@@ -1,9 +1,12 @@
 """Makes a table with a stream, writes a seeded, changing workload to it with boto3, and prints its last state.
 
-usage: writer.py ENDPOINT TABLE KEYS SEED SECONDS SECRET TOKEN
+usage: writer.py ENDPOINT TABLE KEYS SEED SECONDS SECRET TOKEN [every-kind]
 
-KEYS are the key attributes with their types, such as id:S or pk:N,sk:B. The last line of the output is a JSON object:
-the items in DynamoDB's JSON, named by the values of their key attributes, joined by colons.
+KEYS are the key attributes with their types, such as id:S or pk:N,sk:B. With `every-kind` (and keys of type S or B) there
+are also updates, transactions, writes that change nothing, items that expire, a few hot keys that get half of the writes,
+and items that are written to once: what is lost of other items, the next write to them mends. Else there is only what
+moto's streams know as well. The last line of the output is a JSON object: the items in DynamoDB's JSON, named by the
+values of their key attributes, joined by colons.
 """
 
 import base64
@@ -15,7 +18,8 @@ import time
 import boto3
 from botocore.config import Config
 
-endpoint, table, keys, seed, seconds, secret, token = sys.argv[1:]
+endpoint, table, keys, seed, seconds, secret, token = sys.argv[1:8]
+every_kind = sys.argv[8:] == ["every-kind"]
 keys = [part.split(":") for part in keys.split(",")]
 chance = random.Random(int(seed))
 client = boto3.client(
@@ -82,11 +86,16 @@ def value(depth=0):
 
 def key():
     """The key attributes of one of a few items."""
-    which = chance.randrange(200)
+    if every_kind and chance.random() < 0.5:
+        return attributes(chance.randrange(6))
+    return attributes(chance.randrange(200))
+
+
+def attributes(which):
     forms = {
         "S": {"S": ["item-", "sch\u00f6n-", "{x}:", "item-a b\n"][which % 4] + str(which)},
         "N": {"N": ["0", "-1.5", "12345678901234567890123456789012345678", str(which % 50)][which % 4]},
-        "B": {"B": b"item-\x00\xff" + bytes([which])},
+        "B": {"B": b"item-\x00\xff" + which.to_bytes(2, "big")},
     }
     return {name: forms[kind] for name, kind in keys}
 
@@ -114,18 +123,91 @@ def plain(node):
     return node
 
 
+def update(one):
+    """Sets and removes an attribute of an item, which may be a new one by that."""
+    return {
+        "Key": one,
+        "UpdateExpression": "SET #set = :value REMOVE #gone",
+        "ExpressionAttributeNames": {"#set": chance.choice("abc"), "#gone": chance.choice(["7", "42", EXPIRY])},
+        "ExpressionAttributeValues": {":value": value()},
+    }
+
+
+def transaction():
+    """Puts and deletes of up to four different items, all or none."""
+    wanted = {json.dumps(plain(one)): one for one in (key() for _ in range(chance.randrange(1, 5)))}
+    return [
+        {"Put": {"TableName": table, "Item": item(one)}}
+        if chance.random() < 0.6
+        else {"Delete": {"TableName": table, "Key": one}}
+        for one in wanted.values()
+    ]
+
+
+def write_of_another_kind():
+    what = chance.randrange(4)
+    if what == 0:
+        client.update_item(TableName=table, **update(key()))
+    elif what == 1:
+        client.transact_write_items(TransactItems=transaction())
+    elif what == 2:
+        # The second write changes nothing, and is in no stream.
+        same = item(key())
+        client.put_item(TableName=table, Item=same)
+        client.put_item(TableName=table, Item=same)
+    else:
+        # Some expire at once: the emulator's clock may be ahead of ours.
+        due = int(time.time()) + chance.randrange(-60, 3_600)
+        client.put_item(TableName=table, Item=dict(item(key()), **{EXPIRY: {"N": str(due)}}))
+
+
+def write_once():
+    """Puts an item that nobody writes to again, or takes such an item away."""
+    global count
+    if singles and chance.random() < 0.3:
+        client.delete_item(TableName=table, Key=singles.pop(chance.randrange(len(singles))))
+    else:
+        count += 1
+        singles.append(attributes(count))
+        client.put_item(TableName=table, Item=item(singles[-1]))
+
+
+EXPIRY = "expires"
+if every_kind:
+    client.update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRY}
+    )
+
+# The keys of the items that were written to once, and the number of the last of them.
+singles = []
+count = 200
 end = time.monotonic() + float(seconds)
 while time.monotonic() < end:
     what = chance.randrange(10)
-    if what < 6:
+    other = chance.random() if every_kind else 1
+    if other < 0.3:
+        write_once()
+    elif other < 0.6:
+        write_of_another_kind()
+    elif what < 6:
         client.put_item(TableName=table, Item=item(key()))
     elif what < 8:
         client.delete_item(TableName=table, Key=key())
     else:
         client.batch_write_item(RequestItems={table: batch()})
 
+
+def scan():
+    for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        yield from page["Items"]
+
+
+# What is printed has to stay true: nothing in it may expire any more.
+while passing := [found for found in scan() if EXPIRY in found]:
+    for found in passing:
+        client.delete_item(TableName=table, Key={name: found[name] for name, _ in keys})
+
 items = {}
-for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
-    for found in map(plain, page["Items"]):
-        items[":".join(found[name][kind] for name, kind in keys)] = found
+for found in map(plain, scan()):
+    items[":".join(found[name][kind] for name, kind in keys)] = found
 print(json.dumps(items))

@@ -3,6 +3,8 @@
 The emulator's clock runs at 9,000 times the speed of ours: fifteen minutes are a tenth of a second.
 """
 
+import datetime
+import email.utils
 import sys
 import time
 
@@ -36,8 +38,8 @@ def code(call, **parameters):
 
 
 def fresh_iterator():
-    """An iterator for a shard that is still there; on a busy machine the first ones may be gone."""
-    for shard in all_shards(streams, arn):
+    """An iterator for a shard that outlives it: the youngest one; on a busy machine others may be gone."""
+    for shard in reversed(all_shards(streams, arn)):
         try:
             return streams.get_shard_iterator(
                 StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
@@ -94,3 +96,11 @@ def orphans():
 
 
 eventually(orphans)
+
+# Signatures go by the real clock, and so does the header that clients correct theirs by.
+answer = streams.describe_stream(StreamArn=arn)
+date = email.utils.parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+now = datetime.datetime.now(datetime.timezone.utc)
+assert abs((date - now).total_seconds()) < 60, (date, now)
+newest = answer["StreamDescription"]["Shards"][-1]["ShardId"].split("-")[1]
+assert int(newest) / 1000 - now.timestamp() > 60 * 60, "the emulator's clock is hours ahead"
