@@ -38,12 +38,16 @@ struct CallInvariants: Sendable {
         }
     }
 
+    private let idle: IdlePause
     private var readers: [ShardID: Reader] = [:]
     /// The pages of shards that were not applied when that was looked at last.
     private var pages: [ShardID: [Page]] = [:]
     private var describeNotBefore = Duration.zero
     /// The listing that is under way, or was the last one.
     private var listing = Listing()
+
+    /// What has to hold with such pauses between polls that bring nothing.
+    init(_ idle: IdlePause) { self.idle = idle }
 
     // MARK: DescribeStream
 
@@ -119,7 +123,7 @@ struct CallInvariants: Sendable {
                     Page(key: last.key, version: last.version, bytes: bytes))
             }
         } else {
-            reader.notBefore = now + SimulatedProcess.idle.minimum
+            reader.notBefore = now + idle.minimum
         }
         readers[shard] = reader
     }

@@ -1,4 +1,4 @@
-import Walk
+package import Walk
 
 extension Scenario {
     /// Many shards in good weather, and what is asked of a walk of them, one thing after the other.
@@ -7,26 +7,33 @@ extension Scenario {
     /// news, after a change of each shard, after changes of each beside one that is hot, and, at the end, a while after
     /// all shards have rolled over and each child has brought a change.
     package struct Crowd: Sendable {
-        /// How long an idle crowd is looked at, and how long the others take to be changed.
-        package static let stretch = Duration.seconds(60)
         /// How often the hot shard is changed in a second.
         private static let hotChanges = 50
 
         /// The number of shards.
         package let shards: Int
+        /// How long an idle crowd is looked at, and how long the others take to be changed.
+        package var stretch = Duration.seconds(60)
+        /// The pauses between polls that bring nothing; those of the configuration.
+        package var idle = IdlePause(
+            minimum: .milliseconds(250), maximum: .seconds(1), pollsPerSecond: 2_000)
         /// When the daemon begins.
         package let start = Duration.seconds(10)
         /// How long the budget of DescribeStream takes for one listing.
         package var listing: Duration {
             Simulator.describeInterval * ((shards + pageSize - 1) / pageSize)
         }
+        /// The longest pause of an idle shard.
+        package var pauseMaximum: Duration { idle.pause(afterEmptyPages: .max, among: shards) }
         /// When each of the moments is at which it looks; the last one is when all shards roll over.
         package var looks: [Duration] {
             let isRead = start + listing + .seconds(20)
-            let isSettled = isRead + .seconds(20)
-            let isIdle = isSettled + Self.stretch
-            let isChanged = isIdle + Self.stretch * 2
-            return [start, isRead, isSettled, isIdle, isChanged, isChanged + Self.stretch * 2]
+            let isSettled = isRead + .seconds(20) + pauseMaximum * 2
+            let isIdle = isSettled + stretch
+            let isChanged = isIdle + stretch + pauseMaximum * 2
+            return [
+                start, isRead, isSettled, isIdle, isChanged, isChanged + stretch + pauseMaximum * 2,
+            ]
         }
 
         private let pageSize = 100
@@ -41,6 +48,7 @@ extension Scenario {
             scenario.slots = shards
             scenario.listingPage = pageSize
             scenario.recordsPage = 1_000
+            scenario.idle = idle
             scenario.byteLimit = 32 << 20
             scenario.hasBadDisk = false
             var events: [(time: Duration, event: Event)] = [(.zero, .enable(shards: shards))]
@@ -52,7 +60,7 @@ extension Scenario {
             events.append((looks[4], .look))
             let hot = Array(
                 repeating: Event.write(slot: 0),
-                count: Self.hotChanges * Int(Self.stretch.components.seconds))
+                count: Self.hotChanges * Int(stretch.components.seconds))
             events += spread(all, from: looks[4]) + spread(hot, from: looks[4])
             events.append((looks[5], .look))
             events += all.map { _ in (looks[5], .rollOver(choice: 0, splitting: false)) }
@@ -61,7 +69,7 @@ extension Scenario {
                 .sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
                 .map(\.element)
             // Until then nobody looks for what is missing, which takes longer than the walk itself.
-            scenario.calm = looks[5] + listing * 4 + .seconds(60)
+            scenario.calm = looks[5] + listing * 4 + pauseMaximum * 2 + .seconds(60)
             return scenario
         }
 
@@ -70,7 +78,7 @@ extension Scenario {
             _ events: [Event], from begin: Duration
         ) -> [(time: Duration, event: Event)] {
             events.enumerated().map { place, event in
-                (begin + Self.stretch / events.count * place, event)
+                (begin + stretch / events.count * place, event)
             }
         }
     }

@@ -118,6 +118,9 @@ package struct Scenario: Sendable {
     package var refusedKeys: String?
     /// Whether the disk fails now and then, and the process dies on it, until it is calm.
     package var hasBadDisk = true
+    /// The pauses between polls that bring nothing.
+    package var idle = IdlePause(
+        minimum: .milliseconds(500), maximum: .seconds(8), pollsPerSecond: 2_000)
     /// How many bytes pages may hold in memory.
     package var byteLimit = 64 << 20
     /// What happens, in the order of time.

@@ -20,7 +20,7 @@ package final class SimulatedStream: Source {
         var issued = 0
         /// How often something was refused without a reason since it was last read or listed.
         var refusals: [String: Int] = [:]
-        var calls = CallInvariants()
+        var calls: CallInvariants
     }
 
     /// How long an iterator lives.
@@ -28,12 +28,13 @@ package final class SimulatedStream: Source {
 
     private let world: World
     private let process: SimulatedProcess
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// The stream for a process.
     init(_ world: World, for process: SimulatedProcess) {
         self.world = world
         self.process = process
+        state = Mutex(State(calls: CallInvariants(world.scenario.idle)))
     }
 
     private var scenario: Scenario { world.scenario }

@@ -290,7 +290,7 @@ package struct Simulator {
     /// How long it may take to read all pages one after the other, with the empty ones between them.
     private var pagesDeadline: Duration {
         let call = Duration.milliseconds(Int(2 * scenario.latencyMaximum))
-        let stretch = (SimulatedProcess.idle.maximum + call) * scenario.emptyPages / 4
+        let stretch = (scenario.idle.maximum + call) * scenario.emptyPages / 4
         let records = world.access { $0.model.places.values.reduce(0) { $0 + $1.count } }
         let shards = world.access { $0.model.ids.count }
         return (call * 2 + stretch) * (records / scenario.recordsPage + shards + 1)

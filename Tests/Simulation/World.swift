@@ -86,6 +86,13 @@ package struct CallCounts: Equatable, Sendable {
     package var iterators = 0
     /// GetRecords.
     package var pages = 0
+
+    /// So many calls.
+    package init(describes: Int = 0, iterators: Int = 0, pages: Int = 0) {
+        self.describes = describes
+        self.iterators = iterators
+        self.pages = pages
+    }
 }
 
 /// What the cache holds, and what it has acknowledged.
