@@ -177,15 +177,18 @@ final class Transfer {
         guard headerBytes <= Self.headerBytesLimit else {
             return refuse("the headers", over: Self.headerBytesLimit)
         }
-        let line = String(decoding: bytes, as: UTF8.self)
-        guard !line.hasPrefix("HTTP/") else {
+        guard !bytes.starts(with: "HTTP/".utf8) else {
             // An interim answer or a proxy's came before.
             headers = [:]
             return true
         }
-        guard let colon = line.firstIndex(of: ":") else { return true }
-        let name = line[..<colon].lowercased()
-        let value = line[line.index(after: colon)...].trimmed
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return true }
+        // In bytes, not in characters: every answer has half a dozen of these lines.
+        let name = String(decoding: bytes[..<colon].map(\.lowercasedASCII), as: UTF8.self)
+        let rest = bytes[(colon + 1)...]
+        let begin = rest.firstIndex { !$0.isBlank } ?? rest.endIndex
+        let end = rest.lastIndex { !$0.isBlank }.map { $0 + 1 } ?? begin
+        let value = String(decoding: rest[begin..<end], as: UTF8.self)
         headers[name] = headers[name].map { "\($0), \(value)" } ?? value
         return true
     }
@@ -267,11 +270,12 @@ extension Duration {
     }
 }
 
-extension Substring {
-    fileprivate var trimmed: String {
-        var text = self
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
+extension UInt8 {
+    /// The small letter of a capital one, everything else as it is.
+    fileprivate var lowercasedASCII: UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self | 0x20 : self
     }
+
+    /// Whether this is a blank, or part of the end of a line.
+    fileprivate var isBlank: Bool { self <= 0x20 }
 }

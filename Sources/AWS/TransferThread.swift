@@ -10,7 +10,12 @@ struct TransferThread: ~Copyable {
     private let configuration: HTTPClient.Configuration
     private let inbox: TransferInbox
     private let multi: UnsafeMutableRawPointer
-    private var waiting: [TransferJob] = []
+    /// Those that wait for a free connection, in the order in which they came.
+    ///
+    /// A slice: thousands of shards may wait, and taking one from the front must not move all others.
+    private var waiting: ArraySlice<TransferJob> = []
+    /// When the first of them has waited too long, or earlier.
+    private var nextExpiry = ContinuousClock.now
     private var active: [UInt64: Transfer] = [:]
 
     private static let libcurl = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
@@ -71,6 +76,7 @@ struct TransferThread: ~Copyable {
                 break
             }
             waiting += content.jobs
+            for job in content.jobs { nextExpiry = min(nextExpiry, job.deadline) }
             cancel(content.cancelled)
             // Both fail only for lack of memory or for a handle that is none.
             var running: Int32 = 0
@@ -102,6 +108,8 @@ struct TransferThread: ~Copyable {
         let count = min(configuration.maximumConnections - active.count, waiting.count)
         let jobs = waiting.prefix(count)
         waiting.removeFirst(count)
+        // What was taken from the front of a slice stays in memory for as long as the slice does.
+        if waiting.isEmpty { waiting = [] }
         for job in jobs {
             do throws(HTTPError) {
                 let transfer = try Transfer(job, configuration)
@@ -118,17 +126,20 @@ struct TransferThread: ~Copyable {
     ///
     /// libcurl looks after the transfers under way itself and cuts the pause short for them.
     private mutating func expireWaiting(_ now: ContinuousClock.Instant) -> Int32 {
-        var next = now + .seconds(60)
-        waiting.removeAll { job in
-            guard job.deadline <= now else {
-                next = min(next, job.deadline)
-                return false
+        if nextExpiry <= now {
+            var next = now + .seconds(60)
+            waiting.removeAll { job in
+                guard job.deadline <= now else {
+                    next = min(next, job.deadline)
+                    return false
+                }
+                let text = "no connection became free within \(job.request.timeout)"
+                job.continuation.resume(returning: .failure(HTTPError(.timedOut, text)))
+                return true
             }
-            let text = "no connection became free within \(job.request.timeout)"
-            job.continuation.resume(returning: .failure(HTTPError(.timedOut, text)))
-            return true
+            nextExpiry = next
         }
-        return Int32((next - now).milliseconds + 1)
+        return Int32((nextExpiry - now).milliseconds + 1)
     }
 
     private mutating func finishTransfers() {

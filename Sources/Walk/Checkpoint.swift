@@ -141,13 +141,10 @@ extension Checkpoint {
     /// The text of the checkpoint file: a JSON object whose first line names the form, its version and the checksum of
     /// what follows it.
     package func encoded() -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        guard let body = try? encoder.encode(CheckpointText(self)) else {
-            preconditionFailure("a checkpoint of strings and finite numbers is always JSON")
-        }
+        var writer = CheckpointWriter()
+        writer.write(self)
         let rest =
-            Array("\",\"version\":\(Self.version),\"checkpoint\":\n".utf8) + body
+            Array("\",\"version\":\(Self.version),\"checkpoint\":\n".utf8) + writer.bytes
             + Array("\n}\n".utf8)
         return Self.head + Self.checksum(of: rest) + rest
     }
@@ -174,8 +171,8 @@ extension Checkpoint {
 }
 
 /// The checkpoint as it stands in the file.
-private struct CheckpointText: Codable {
-    struct Shard: Codable {
+private struct CheckpointText: Decodable {
+    struct Shard: Decodable {
         var position: String
         var sequenceNumber: String?
         var timestamp: Double?
@@ -185,7 +182,7 @@ private struct CheckpointText: Codable {
         var blocked: String?
     }
 
-    struct Stream: Codable {
+    struct Stream: Decodable {
         var beginning: Checkpoint.Beginning
         var shards: [String: Shard]
         var gaps: [Checkpoint.Gap]
@@ -195,19 +192,6 @@ private struct CheckpointText: Codable {
     var name: String
     var savedAt: Double
     var streams: [String: Stream]
-
-    init(_ checkpoint: Checkpoint) {
-        name = checkpoint.name
-        savedAt = checkpoint.savedAt
-        streams = [:]
-        for (arn, stream) in checkpoint.streams {
-            var shards: [String: Shard] = [:]
-            for (id, shard) in stream.shards { shards[id.description] = Shard(shard) }
-            streams[arn.description] = Stream(
-                beginning: stream.beginning, shards: shards, gaps: stream.gaps,
-                drained: stream.isDrained)
-        }
-    }
 
     func checkpoint() throws(CheckpointDamage) -> Checkpoint {
         var result = Checkpoint(name: name, savedAt: savedAt)
@@ -232,26 +216,6 @@ private struct CheckpointText: Codable {
 }
 
 extension CheckpointText.Shard {
-    init(_ shard: Checkpoint.Shard) {
-        switch shard.position {
-        case .trimHorizon: position = "TRIM_HORIZON"
-        case .start(let number):
-            position = "AT_SEQUENCE_NUMBER"
-            sequenceNumber = number.digits
-        case .since(let time):
-            position = "AT_TIMESTAMP"
-            timestamp = time
-        case .after(let number):
-            position = "AFTER_SEQUENCE_NUMBER"
-            sequenceNumber = number.digits
-        case .end: position = "SHARD_END"
-        }
-        parent = shard.parent?.description
-        recordTime = shard.recordTime
-        finishedAt = shard.finishedAt
-        blocked = shard.blocked
-    }
-
     var readPosition: Position? {
         switch position {
         case "TRIM_HORIZON": .trimHorizon

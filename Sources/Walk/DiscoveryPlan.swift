@@ -31,8 +31,6 @@ package struct DiscoveryPlan: Sendable {
     /// A shard that has ended and has no known child.
     private struct End {
         let at: Duration
-        /// When its children are to be asked for; nil when listings alone are relied on.
-        var searchDue: Duration?
         /// How many answers have shown no child.
         var misses = 0
         /// How many of them were whole listings.
@@ -62,6 +60,8 @@ package struct DiscoveryPlan: Sendable {
     private var listingAllowed: Duration
     private var lastListingPages = 1
     private var ends: [ShardID: End] = [:]
+    /// When the children of those are to be asked for that listings alone are not relied on for.
+    private var searches: [ShardID: Duration] = [:]
     private var refusesFilter = false
     private var lastWasSearch = false
     private var backoff: Backoff
@@ -95,28 +95,24 @@ package struct DiscoveryPlan: Sendable {
     /// The shard whose children are to be asked for next; nil when more shards have ended than a listing has pages:
     /// then a listing is the cheaper way to find them.
     private var nextSearch: (due: Duration, id: ShardID)? {
-        guard !refusesFilter else { return nil }
-        var count = 0
-        var first: (due: Duration, id: ShardID)?
-        for (id, end) in ends {
-            guard let due = end.searchDue else { continue }
-            count += 1
-            if let first, first < (due, id) { continue }
-            first = (due, id)
-        }
-        return count <= max(8, lastListingPages) ? first : nil
+        guard !refusesFilter, searches.count <= max(8, lastListingPages) else { return nil }
+        return searches.min { ($0.value, $0.key) < ($1.value, $1.key) }.map { ($0.value, $0.key) }
     }
 
     // MARK: What is looked for
 
     /// Looks for the children of a shard that has ended.
     package mutating func shardEnded(_ id: ShardID, at now: Duration) {
-        ends[id] = End(at: now, searchDue: now)
+        ends[id] = End(at: now)
+        searches[id] = now
         if nextSearch == nil { hurry(at: now) }
     }
 
     /// Stops looking for the children of a shard: they are known.
-    package mutating func settle(_ id: ShardID) { ends[id] = nil }
+    package mutating func settle(_ id: ShardID) {
+        ends[id] = nil
+        searches[id] = nil
+    }
 
     /// The shards that have ended and have no known child, as long as that is new.
     package var openEnds: [ShardID] { Array(ends.keys) }
@@ -158,7 +154,10 @@ package struct DiscoveryPlan: Sendable {
             return .partial
         case .all:
             lastWasSearch = false
-            guard var current = listing else { preconditionFailure("no listing is under way") }
+            // Taken out, so that what it holds is not copied for each page.
+            guard var current = listing.take() else {
+                preconditionFailure("no listing is under way")
+            }
             current.listed.formUnion(description.shards.map(\.id))
             guard let next = description.lastEvaluated else {
                 end(current, isWhole: true, at: now)
@@ -199,8 +198,9 @@ package struct DiscoveryPlan: Sendable {
             for (id, var end) in ends where end.at < current.begunAt {
                 end.listings += 1
                 end.misses += 1
-                if end.misses >= Self.missesMaximum { end.searchDue = nil }
-                ends[id] = now - end.at < Self.searchTimeMaximum ? end : nil
+                if end.misses >= Self.missesMaximum { searches[id] = nil }
+                ends[id] = end
+                if now - end.at >= Self.searchTimeMaximum { settle(id) }
             }
         }
         // At least three quarters of the budget stay free for others; what an outage took is not charged.
@@ -214,9 +214,9 @@ package struct DiscoveryPlan: Sendable {
         end.misses += 1
         if end.misses < Self.missesMaximum, !refusesFilter {
             let pause = min(Duration.milliseconds(50 << min(end.misses - 1, 10)), .seconds(1))
-            end.searchDue = now + pause * Double.random(in: 0.8...1.2, using: &backoff.generator)
+            searches[id] = now + pause * Double.random(in: 0.8...1.2, using: &backoff.generator)
         } else {
-            end.searchDue = nil
+            searches[id] = nil
             hurry(at: now + Self.urgentBeat)
         }
         ends[id] = end

@@ -31,6 +31,7 @@ package final class Progress: Sendable {
         var counts = Counts()
         var revision = 0
         var activity = 0
+        var readers = 0
 
         /// A stream that has not begun is no stream yet: remembered, it would begin without its start position.
         mutating func visit<Result>(
@@ -132,6 +133,12 @@ package final class Progress: Sendable {
 
     /// A number that grows as long as the walk is alive.
     package var activity: Int { state.withLock { $0.activity } }
+
+    /// Notes that so many more shards are being read, or fewer.
+    package func addReaders(_ change: Int) { state.withLock { $0.readers += change } }
+
+    /// How many shards are being read, of all streams.
+    package var readers: Int { state.withLock { $0.readers } }
 
     /// Notes a loss in a stream, or before its beginning.
     package func addGap(_ gap: Checkpoint.Gap, to stream: StreamARN) {

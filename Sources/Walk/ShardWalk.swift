@@ -89,6 +89,8 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     /// The walk goes on after `start`, which is how far the shard has been applied. With `atLatest` the first
     /// iterator begins at LATEST, and `start` holds the time of that moment.
     package func run(from start: Position, atLatest: Bool) async -> Outcome {
+        parts.progress.addReaders(1)
+        defer { parts.progress.addReaders(-1) }
         let goal = timedGoal
         var position = start
         // From there on, whatever comes is new.
@@ -146,7 +148,9 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         if goal != .follow, !isClosed, count >= Self.emptyPagesAtHead { return true }
         // What has ended, or is only to be caught up with, is not worth waiting for.
         let isHurried = isClosed || goal != .follow
-        await parts.clock.sleep(for: parts.idle.pause(afterEmptyPages: isHurried ? 1 : count))
+        await parts.clock.sleep(
+            for: parts.idle.pause(
+                afterEmptyPages: isHurried ? 1 : count, among: parts.progress.readers))
         return false
     }
 

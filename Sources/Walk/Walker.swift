@@ -101,6 +101,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var isDisabled = false
         var isListed = false
         var isCalling = false
+        /// How many shards are being read.
+        var readers = 0
         var timer: Duration?
         /// How often in a row the service said that there is no such stream, or that it is none, and since when.
         var refusals = 0
@@ -134,6 +136,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         if !walk.isNew {
             for node in parts.progress.visit(stream, { $0.tree.takeReady() }) {
                 let id = node.shard.id
+                walk.readers += 1
                 parts.logger.info(
                     "shard opened",
                     metadata: [
@@ -188,6 +191,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             if walk.timer == time { walk.timer = nil }
             return nil
         case .shard(let id, let outcome):
+            walk.readers -= 1
             handle(outcome, of: id, &walk)
         case .described(let selection, .success(let description)):
             walk.isCalling = false
@@ -257,7 +261,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             stream.tree.finish(id, time: parts.clock.time)
             return stream.tree.children(of: id)
         }
-        walk.plan.shardEnded(id, at: parts.clock.uptime)
+        // Children that are known are not looked for.
+        if children.isEmpty { walk.plan.shardEnded(id, at: parts.clock.uptime) }
         walk.catchUp?.ended(id, with: children)
         parts.logger.info(
             "shard closed", metadata: ["shard": "\(id)", "table": "\(stream.table)"])
@@ -313,6 +318,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             stream.tree.learn(shards, time: parts.clock.time)
         }
         if !news.isEmpty { parts.progress.noteChange() }
+        for parent in news.compactMap(\.shard.parent) { walk.plan.settle(parent) }
         for (shard, discovery) in news {
             switch discovery {
             case .found: walk.catchUp?.found(shard)
@@ -391,10 +397,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private func settle(_ walk: inout Coordination) {
         let now = parts.clock.uptime
         guard !walk.isNew else { return walk.plan.setUrgent(true, at: now) }
-        let (found, hasOrphans) = parts.progress.visit(stream) { stream in
-            (walk.plan.openEnds.filter(stream.tree.hasChildren), stream.tree.hasOrphans)
-        }
-        for id in found { walk.plan.settle(id) }
+        let hasOrphans = parts.progress.visit(stream) { $0.tree.hasOrphans }
         walk.plan.setUrgent(hasOrphans || !walk.missing.isEmpty, at: now)
     }
 
@@ -406,7 +409,9 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         let (isCaughtUp, isDone) = parts.progress.visit(stream) { stream in
             (
                 walk.catchUp?.isReached(in: stream.tree, by: walk.plan, at: now) ?? false,
-                walk.isDisabled && stream.tree.nodes.values.allSatisfy { $0.phase == .done }
+                // A stream that is switched off ends shard by shard: they are looked through after the last one alone.
+                walk.isDisabled && walk.readers == 0
+                    && stream.tree.nodes.values.allSatisfy { $0.phase == .done }
             )
         }
         if isCaughtUp { return .caughtUp(blocked: walk.blocked) }

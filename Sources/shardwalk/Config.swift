@@ -309,8 +309,10 @@ extension Config {
             section.wrong(
                 "maximumMilliseconds", "is \(maximum): give no less than idle.minimumMilliseconds")
         }
+        let polls = section.integer("pollsPerSecond", in: 10...100_000, default: 2_000)
         return IdlePause(
-            minimum: .milliseconds(minimum), maximum: .milliseconds(max(minimum, maximum)))
+            minimum: .milliseconds(minimum), maximum: .milliseconds(max(minimum, maximum)),
+            pollsPerSecond: polls)
     }
 
     private static func reason(_ error: any Error, _ bytes: [UInt8]) -> String {

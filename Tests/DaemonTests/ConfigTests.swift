@@ -41,7 +41,10 @@ import Walk
         #expect(config.redis.clientName == "shardwalk:shardwalk")
         #expect(config.checkpointDirectory == "/var/lib/shardwalk")
         #expect(config.checkpointBeat == .seconds(1))
-        #expect(config.idle == IdlePause(minimum: .milliseconds(250), maximum: .seconds(1)))
+        #expect(
+            config.idle
+                == IdlePause(
+                    minimum: .milliseconds(250), maximum: .seconds(1), pollsPerSecond: 2_000))
         #expect(config.pageBytes == 32 << 20)
         #expect(config.logLevel == .info && config.logFormat == .text)
         #expect(config.aws.region == nil && config.aws.endpoint == nil)

@@ -75,7 +75,8 @@ import Testing
                         .batchWriteItem,
                         #"{"RequestItems":{"items":[\#(puts.joined(separator: ","))]}}"#)
                 }
-                server.rollOver()
+                let rollover = HTTPRequest(method: "POST", url: "\(server.endpoint)/rollover")
+                #expect(try await client.send(rollover).status == 200)
                 return []
             }
             for shard in shards {
@@ -85,6 +86,12 @@ import Testing
         }
         #expect(read.count == 400)
         #expect(Set(read).count == 400)
+        let counts = try await client.send(
+            HTTPRequest(method: "GET", url: "\(server.endpoint)/calls"))
+        let calls = try JSONParser.parse(counts.body)
+        #expect(calls["GetShardIterator"] == .integer(1_000))
+        #expect(calls["BatchWriteItem"] == .integer(16))
+        #expect(calls["Scan"] == nil)
         await client.shutdown()
         await server.stop()
     }

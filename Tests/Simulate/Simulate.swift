@@ -29,6 +29,9 @@ struct Simulate: ParsableCommand {
     @Option(help: "Run this seed alone, and show its course.")
     var seed: UInt64?
 
+    @Option(help: "Walk so many shards in good weather, and print figures.")
+    var shards: Int?
+
     @Flag(help: "Stop at the first one that fails.")
     var first = false
 
@@ -41,6 +44,7 @@ struct Simulate: ParsableCommand {
 
     func run() throws {
         if let seed { return try show(seed) }
+        if let shards { return try measure(shards) }
         let next = Atomic(from)
         let failed = Mutex<[UInt64]>([])
         let jobsRun = Atomic(0)
@@ -82,5 +86,55 @@ struct Simulate: ParsableCommand {
         )
         for violation in report.violations { print("    \(violation)") }
         if !report.violations.isEmpty { throw ExitCode.failure }
+    }
+
+    /// Walks a crowd, and prints what has been done in each of its parts, in a line of JSON.
+    private func measure(_ shards: Int) throws {
+        let crowd = Scenario.Crowd(shards: shards)
+        var cpu: [Double] = []
+        let report = try Simulator.run(crowd.scenario) { cpu.append(Self.cpuSeconds) }
+        for violation in report.violations { print("    \(violation)") }
+        guard report.violations.isEmpty else { throw ExitCode.failure }
+        let parts = ["start", "settle", "idle", "change", "hot", "rollover"]
+        var figures: [(name: String, value: Double)] = [
+            ("shards", Double(shards)), ("listing_s", crowd.listing.inSeconds),
+        ]
+        for (place, part) in parts.enumerated() {
+            let (before, after) = (report.looks[place], report.looks[place + 1])
+            let made = before.uptime...after.uptime
+            let lags = report.applied.filter {
+                made.contains($0.madeAt) && !$0.key.hasPrefix("k0-")
+            }
+            .map { ($0.appliedAt - $0.madeAt).inSeconds }.sorted()
+            figures += [
+                ("\(part)_s", (after.uptime - before.uptime).inSeconds),
+                ("\(part)_describes", Double(after.calls.describes - before.calls.describes)),
+                ("\(part)_iterators", Double(after.calls.iterators - before.calls.iterators)),
+                ("\(part)_pages", Double(after.calls.pages - before.calls.pages)),
+                ("\(part)_jobs", Double(after.jobs - before.jobs)),
+                ("\(part)_cpu_s", cpu[place + 1] - cpu[place]),
+                ("\(part)_lag_p50_s", lags.isEmpty ? 0 : lags[lags.count / 2]),
+                ("\(part)_lag_max_s", lags.last ?? 0),
+            ]
+        }
+        figures.append(("peak_mb", Self.peakMegabytes))
+        let members = figures.map { "\"\($0.name)\":\(($0.value * 1_000).rounded() / 1_000)" }
+        print("{\(members.joined(separator: ","))}")
+    }
+
+    /// The processor time that this process has taken.
+    private static var cpuSeconds: Double {
+        var time = timespec()
+        precondition(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0, "no clock")
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    /// The most memory that this process has had.
+    private static var peakMegabytes: Double {
+        var usage = rusage()
+        precondition(
+            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0,
+            "no figures of this process")
+        return Double(usage.ru_maxrss) / 1_024
     }
 }

@@ -23,8 +23,6 @@ struct CallInvariants: Sendable {
         var hasIterator = false
         var hasEnded = false
         var notBefore = Duration.zero
-        /// Those that are not applied yet.
-        var pages: [Page] = []
     }
 
     /// A listing of all shards, page by page.
@@ -40,10 +38,16 @@ struct CallInvariants: Sendable {
         }
     }
 
+    private let idle: IdlePause
     private var readers: [ShardID: Reader] = [:]
+    /// The pages of shards that were not applied when that was looked at last.
+    private var pages: [ShardID: [Page]] = [:]
     private var describeNotBefore = Duration.zero
     /// The listing that is under way, or was the last one.
     private var listing = Listing()
+
+    /// What has to hold with such pauses between polls that bring nothing.
+    init(_ idle: IdlePause) { self.idle = idle }
 
     // MARK: DescribeStream
 
@@ -97,8 +101,10 @@ struct CallInvariants: Sendable {
         reader.isReading = true
         if reader.hasEnded { return "\(shard) is read after its end" }
         if now < reader.notBefore { return "\(shard) is read without a pause" }
-        reader.pages.removeAll { $0.version <= acknowledged[$0.key] ?? 0 }
-        return reader.pages.count > 1 ? "\(shard) is read more than one page ahead" : nil
+        guard var held = pages.removeValue(forKey: shard) else { return nil }
+        held.removeAll { $0.version <= acknowledged[$0.key] ?? 0 }
+        if !held.isEmpty { pages[shard] = held }
+        return held.count > 1 ? "\(shard) is read more than one page ahead" : nil
     }
 
     /// Notes that the answer of a GetRecords call has arrived, or its failure.
@@ -113,10 +119,11 @@ struct CallInvariants: Sendable {
         reader.hasEnded = isLast
         if let last {
             if wanted {
-                reader.pages.append(Page(key: last.key, version: last.version, bytes: bytes))
+                pages[shard, default: []].append(
+                    Page(key: last.key, version: last.version, bytes: bytes))
             }
         } else {
-            reader.notBefore = now + SimulatedProcess.idle.minimum
+            reader.notBefore = now + idle.minimum
         }
         readers[shard] = reader
     }
@@ -129,13 +136,15 @@ struct CallInvariants: Sendable {
         readers[shard] = reader
     }
 
-    /// The bytes of the pages that are not applied.
-    func unapplied(acknowledged: [String: Int]) -> Int {
-        readers.values.reduce(0) { sum, reader in
-            reader.pages.reduce(sum) { sum, page in
-                sum + (page.version <= acknowledged[page.key] ?? 0 ? 0 : page.bytes)
-            }
+    /// The bytes of the pages that are not applied; those that are, are forgotten.
+    mutating func unapplied(acknowledged: [String: Int]) -> Int {
+        var bytes = 0
+        for (shard, held) in pages {
+            let left = held.filter { acknowledged[$0.key] ?? 0 < $0.version }
+            if left.count < held.count { pages[shard] = left.isEmpty ? nil : left }
+            bytes += left.reduce(0) { $0 + $1.bytes }
         }
+        return bytes
     }
 
     /// The least pause after a failure.

@@ -139,7 +139,9 @@ struct SimulatedFiles: FileSystem {
         try perform(.syncDirectory, path) { $0.syncNames() }
     }
 
-    private var isStormy: Bool { world.clock.uptime < world.scenario.calm }
+    private var isStormy: Bool {
+        world.scenario.hasBadDisk && world.clock.uptime < world.scenario.calm
+    }
 
     private func perform<Result: Sendable>(
         _ step: FileStep, _ path: String, _ effect: (inout DiskModel) -> Result

@@ -30,6 +30,8 @@ package struct Scenario: Sendable {
         case setClock(skew: Double)
         /// The cache forgets what was written in the last seconds, as after a failover to a replica that lags.
         case failOver(losing: Double)
+        /// Nothing; the report tells what has been done by then.
+        case look
     }
 
     /// A time in which calls fail.
@@ -122,6 +124,11 @@ package struct Scenario: Sendable {
     package var hasLargeRecords = false
     /// The keys that the cache refuses begin like this.
     package var refusedKeys: String?
+    /// Whether the disk fails now and then, and the process dies on it, until it is calm.
+    package var hasBadDisk = true
+    /// The pauses between polls that bring nothing.
+    package var idle = IdlePause(
+        minimum: .milliseconds(500), maximum: .seconds(8), pollsPerSecond: 2_000)
     /// How many bytes pages may hold in memory.
     package var byteLimit = 64 << 20
     /// What happens, in the order of time.

@@ -11,9 +11,25 @@ package final class SimulatedClock: WalkClock {
 
     private struct State {
         var uptime = Duration.zero
-        var sleepers: [Sleeper] = []
+        /// In the order in which they wake, those of one moment in the order in which they went to sleep: most who come
+        /// wake after most who are there, so that ten thousand are no more work than ten.
+        var sleepers: ArraySlice<Sleeper> = []
         var cancelled: Set<UInt64> = []
         var nextID: UInt64 = 0
+
+        mutating func insert(_ sleeper: Sleeper) {
+            var (lower, upper) = (sleepers.startIndex, sleepers.endIndex)
+            while lower < upper {
+                let middle = (lower + upper) / 2
+                let other = sleepers[middle]
+                if (other.due, other.id) < (sleeper.due, sleeper.id) {
+                    lower = middle + 1
+                } else {
+                    upper = middle
+                }
+            }
+            sleepers.insert(sleeper, at: lower)
+        }
     }
 
     /// The service's time at the beginning of all simulations, in seconds since 1970.
@@ -55,6 +71,9 @@ package final class SimulatedClock: WalkClock {
     /// The time by the service's clock, in seconds since 1970.
     var serviceTime: Double { Self.origin + uptime.inSeconds }
 
+    /// The time since the beginning when the service's clock shows a time, in seconds since 1970.
+    func uptime(at serviceTime: Double) -> Duration { .seconds(serviceTime - Self.origin) }
+
     package func sleep(for duration: Duration) async {
         let id = state.withLock { state in
             defer { state.nextID += 1 }
@@ -64,7 +83,7 @@ package final class SimulatedClock: WalkClock {
             await withUnsafeContinuation { continuation in
                 let isOver = state.withLock { state in
                     if state.cancelled.remove(id) != nil || duration <= .zero { return true }
-                    state.sleepers.append(
+                    state.insert(
                         Sleeper(due: state.uptime + duration, id: id, continuation: continuation))
                     return false
                 }
@@ -87,7 +106,7 @@ package final class SimulatedClock: WalkClock {
     func sleepThrough(for duration: Duration) async {
         await withUnsafeContinuation { continuation in
             state.withLock { state in
-                state.sleepers.append(
+                state.insert(
                     Sleeper(
                         due: state.uptime + duration, id: state.nextID, continuation: continuation))
                 state.nextID += 1
@@ -99,21 +118,22 @@ package final class SimulatedClock: WalkClock {
     func wakeAll() {
         let sleepers = state.withLock { state in
             defer { state.sleepers = [] }
-            return state.sleepers
+            return state.sleepers.sorted { $0.id < $1.id }
         }
         for sleeper in sleepers { sleeper.continuation.resume() }
     }
 
     /// When the next sleeper wakes; nil when nobody sleeps.
-    package var nextDue: Duration? { state.withLock { $0.sleepers.map(\.due).min() } }
+    package var nextDue: Duration? { state.withLock { $0.sleepers.first?.due } }
 
     /// Moves on to a time, and wakes who slept until then.
     package func advance(to time: Duration) {
         let woken: [Sleeper] = state.withLock { state in
             precondition(state.uptime <= time, "time goes on")
             state.uptime = time
-            defer { state.sleepers.removeAll { $0.due <= time } }
-            return state.sleepers.filter { $0.due <= time }
+            let woken = state.sleepers.prefix { $0.due <= time }
+            state.sleepers.removeFirst(woken.count)
+            return Array(woken)
         }
         for sleeper in woken { sleeper.continuation.resume() }
     }
@@ -121,7 +141,7 @@ package final class SimulatedClock: WalkClock {
 
 extension Duration {
     /// The same length in seconds.
-    var inSeconds: Double {
+    package var inSeconds: Double {
         Double(components.seconds) + Double(components.attoseconds) / 1e18
     }
 }

@@ -20,8 +20,6 @@ package final class SimulatedProcess: Sendable {
 
     /// How often the checkpoint is saved, at most.
     static let saveBeat = Duration.seconds(1)
-    /// The pauses between polls that bring nothing.
-    static let idle = IdlePause(minimum: .milliseconds(500), maximum: .seconds(8))
 
     /// Whether it has been killed.
     let life = Life()
@@ -64,7 +62,7 @@ package final class SimulatedProcess: Sendable {
                 source: SimulatedStream(world, for: self),
                 sink: SimulatedCache(world: world, process: self), clock: clock,
                 progress: progress, memory: memory,
-                calls: CallBudget(callsPerSecond: 5, clock: clock), idle: Self.idle,
+                calls: CallBudget(callsPerSecond: 5, clock: clock), idle: world.scenario.idle,
                 logger: logger, remember: { await saver.saveOrReport() }))
         let task = Task(executorPreference: executor) {
             let ending = await withTaskGroup(of: Void.self) { group in

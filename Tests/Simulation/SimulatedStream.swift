@@ -16,9 +16,11 @@ package final class SimulatedStream: Source {
 
     private struct State {
         var cursors: [String: Cursor] = [:]
+        /// How many cursors were handed out.
+        var issued = 0
         /// How often something was refused without a reason since it was last read or listed.
         var refusals: [String: Int] = [:]
-        var calls = CallInvariants()
+        var calls: CallInvariants
     }
 
     /// How long an iterator lives.
@@ -26,12 +28,13 @@ package final class SimulatedStream: Source {
 
     private let world: World
     private let process: SimulatedProcess
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// The stream for a process.
     init(_ world: World, for process: SimulatedProcess) {
         self.world = world
         self.process = process
+        state = Mutex(State(calls: CallInvariants(world.scenario.idle)))
     }
 
     private var scenario: Scenario { world.scenario }
@@ -43,6 +46,7 @@ package final class SimulatedStream: Source {
         _ stream: StreamARN, _ selection: ShardSelection
     ) async throws(SourceError) -> StreamDescription {
         check { $0.describes(selection, at: $1) }
+        world.access { $0.calls.describes += 1 }
         let description = try await perform("DescribeStream", on: nil) { () throws(SourceError) in
             let lag = scenario.listingLag == 0 ? 0 : world.random(0...scenario.listingLag)
             let time = max(now - lag, SimulatedClock.origin)
@@ -80,6 +84,7 @@ package final class SimulatedStream: Source {
     ) async throws(SourceError) -> ShardIterator {
         world.note("iterator of \(shard) at \(start)")
         check { $0.opens(shard, at: $1) }
+        world.access { $0.calls.iterators += 1 }
         if start == .latest { checkLatest(shard) }
         let (iterator, openedAt) = try await perform("GetShardIterator", on: shard) {
             () throws(SourceError) in
@@ -115,14 +120,22 @@ package final class SimulatedStream: Source {
             throw error(.invalid, "GetRecords")
         }
         let shard = cursor.shard
-        let acknowledged = world.access { $0.cache.acknowledged }
-        check { $0.reads(shard, at: $1, acknowledged: acknowledged) }
-        checkBytes(acknowledged)
+        do {
+            // Let go before anything is awaited: what is held twice is copied as a whole when it changes.
+            let acknowledged = world.access { world in
+                world.calls.pages += 1
+                return world.cache.acknowledged
+            }
+            check { $0.reads(shard, at: $1, acknowledged: acknowledged) }
+            checkBytes(acknowledged)
+        }
         defer { state.withLock { $0.calls.read(shard) } }
         let (page, last) = try await perform("GetRecords", on: shard) { () throws(SourceError) in
             try read(cursor)
         }
         state.withLock { state in
+            // What was answered is not asked for again.
+            state.cursors[iterator.text] = nil
             state.calls.got(
                 shard, last, wanted: scenario.start == .trimHorizon, bytes: page.bytes.count,
                 isLast: page.next == nil, at: world.clock.uptime)
@@ -162,7 +175,8 @@ package final class SimulatedStream: Source {
         let most = Double(scenario.emptyPages)
         let pages = emptyPages ?? (world.happens(0.3) ? Int(world.random(0...most)) : 0)
         return state.withLock { state in
-            let text = "iterator-\(state.cursors.count)"
+            let text = "iterator-\(state.issued)"
+            state.issued += 1
             state.cursors[text] = Cursor(
                 shard: shard, place: place, issuedAt: world.clock.uptime, emptyPages: pages)
             return ShardIterator(text)

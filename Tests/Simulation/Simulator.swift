@@ -19,6 +19,30 @@ package struct Simulator {
         package let trace: [String]
         /// How many jobs were run.
         package let jobs: Int
+        /// What had been done whenever the scenario looked, and at the end.
+        package let looks: [Look]
+        /// What the last process has applied, in its order.
+        package let applied: [Application]
+    }
+
+    /// What has been done by a moment.
+    package struct Look: Equatable, Sendable {
+        /// The time since the beginning.
+        package let uptime: Duration
+        /// How often the stream's service was called.
+        package let calls: CallCounts
+        /// How many jobs were run.
+        package let jobs: Int
+    }
+
+    /// A change that was applied.
+    package struct Application: Equatable, Sendable {
+        /// The key that was changed.
+        package let key: String
+        /// When the change was made, by the time since the beginning.
+        package let madeAt: Duration
+        /// When the cache had acknowledged it.
+        package let appliedAt: Duration
     }
 
     /// The daemon's name.
@@ -53,26 +77,44 @@ package struct Simulator {
     private var goal = Goal.follow
     private var stopDue: Duration?
     private var ending: SimulatedProcess.Ending?
+    private var looks: [Look] = []
+    private let observer: () -> Void
 
-    private init(_ world: World) {
+    private init(_ world: World, _ observer: @escaping () -> Void) {
         self.world = world
+        self.observer = observer
         executor = SeededExecutor(seed: world.scenario.seed &+ 2)
         events = world.scenario.events[...]
     }
 
-    /// Runs a scenario.
+    /// Runs a scenario; whenever it looks, and at its end, the `observer` may look as well.
     ///
     /// - Throws: nothing that a scenario could bring about.
-    package static func run(_ scenario: Scenario, isTracing: Bool = false) throws -> Report {
+    package static func run(
+        _ scenario: Scenario, isTracing: Bool = false, observer: @escaping () -> Void = {}
+    ) throws -> Report {
         let world = World(scenario, isTracing: isTracing)
-        var simulator = Simulator(world)
+        var simulator = Simulator(world, observer)
         try simulator.run()
+        simulator.look()
         return world.access { state in
             Report(
                 violations: state.violations, ending: simulator.ending,
                 checkpoint: state.saved.content,
-                digest: state.digest, trace: state.trace, jobs: simulator.jobs)
+                digest: state.digest, trace: state.trace, jobs: simulator.jobs,
+                looks: simulator.looks,
+                applied: state.cache.applied.map { time, key, version in
+                    Application(
+                        key: key,
+                        madeAt: world.clock.uptime(at: state.model.time(of: key, version)),
+                        appliedAt: world.clock.uptime(at: time))
+                })
         }
+    }
+
+    private mutating func look() {
+        looks.append(Look(uptime: now, calls: world.access(\.calls), jobs: jobs))
+        observer()
     }
 
     private var scenario: Scenario { world.scenario }
@@ -152,6 +194,7 @@ package struct Simulator {
         case .setClock(let skew): world.clock.set(skew: skew)
         case .failOver(let seconds): world.access { $0.cache.forget(since: time - seconds) }
         case .stop: stop()
+        case .look: look()
         }
     }
 
@@ -247,7 +290,7 @@ package struct Simulator {
     /// How long it may take to read all pages one after the other, with the empty ones between them.
     private var pagesDeadline: Duration {
         let call = Duration.milliseconds(Int(2 * scenario.latencyMaximum))
-        let stretch = (SimulatedProcess.idle.maximum + call) * scenario.emptyPages / 4
+        let stretch = (scenario.idle.maximum + call) * scenario.emptyPages / 4
         let records = world.access { $0.model.places.values.reduce(0) { $0 + $1.count } }
         let shards = world.access { $0.model.ids.count }
         return (call * 2 + stretch) * (records / scenario.recordsPage + shards + 1)

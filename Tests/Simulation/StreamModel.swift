@@ -78,6 +78,10 @@ struct StreamModel: Sendable {
     /// The last change of each item.
     private(set) var last: [String: Entry] = [:]
     private var items: [Int: Item] = [:]
+    /// The shards that take records, in the order of their names.
+    private(set) var open: [ShardID] = []
+    /// The open shard of each slot.
+    private var shardOfSlot: [Int: ShardID] = [:]
     // The length of the numbers grows on the way.
     private var counter = 99_900
     private var generator: SeededGenerator
@@ -99,24 +103,19 @@ struct StreamModel: Sendable {
         retention = scenario.retention
     }
 
-    /// The shards that take records, in the order of their names.
-    var open: [ShardID] { ids.filter { shards[$0]?.end == nil } }
-
     // MARK: What happens to the stream
 
     /// Makes the first shards.
     mutating func enable(shards count: Int, slots: Int, at time: Double) {
         status = .enabled
         for place in 0..<count {
-            add(parent: nil, slots: (0..<slots).filter { $0 % count == place }, at: time)
+            add(parent: nil, slots: Array(stride(from: place, to: slots, by: count)), at: time)
         }
     }
 
     /// Changes the item of a slot, at random.
     mutating func write(slot: Int, at time: Double) {
-        guard let shard = open.first(where: { shards[$0]?.slots.contains(slot) == true }) else {
-            return
-        }
+        guard let shard = shardOfSlot[slot] else { return }
         var item = items[slot] ?? Item()
         item.version += 1
         let key = "k\(slot)-\(item.generation)"
@@ -160,6 +159,8 @@ struct StreamModel: Sendable {
         let end = last ?? nextNumber()
         shards[id]?.end = end
         shards[id]?.closedAt = time
+        open.remove(at: open.place(of: id))
+        for slot in shards[id]?.slots ?? [] { shardOfSlot[slot] = nil }
     }
 
     private mutating func add(parent: ShardID?, slots: [Int], at time: Double) {
@@ -181,8 +182,9 @@ struct StreamModel: Sendable {
             // A short memory is for the records alone. No shard is listed for longer than its children are.
             listedAfter: isForgetful ? 1_800 : 0,
             endsWithRecords: Bool.random(using: &generator))
-        ids.append(id)
-        ids.sort()
+        ids.insert(id, at: ids.place(of: id))
+        open.insert(id, at: open.place(of: id))
+        for slot in slots { shardOfSlot[slot] = id }
     }
 
     private mutating func nextNumber() -> SequenceNumber {
@@ -205,6 +207,14 @@ struct StreamModel: Sendable {
         return digits
     }
 
+    /// When a version of an item was made, in seconds since 1970; it has to be one that was.
+    func time(of key: String, _ version: Int) -> Double {
+        let shard = places[key].flatMap { shards[$0[version - 1]] }
+        let entry = shard?.entries.first { $0.key == key && $0.version == version }
+        guard let entry else { preconditionFailure("\(key) has no version \(version)") }
+        return entry.time
+    }
+
     /// Whether `ancestor` is `id` or comes before it in the lineage.
     func leads(from ancestor: ShardID, to id: ShardID) -> Bool {
         var here: ShardID? = id
@@ -213,5 +223,17 @@ struct StreamModel: Sendable {
             here = shards[shard]?.parent
         }
         return false
+    }
+}
+
+extension [ShardID] {
+    /// Where a name is in a list in their order, or belongs.
+    fileprivate func place(of id: ShardID) -> Int {
+        var (lower, upper) = (startIndex, endIndex)
+        while lower < upper {
+            let middle = (lower + upper) / 2
+            if self[middle] < id { lower = middle + 1 } else { upper = middle }
+        }
+        return lower
     }
 }

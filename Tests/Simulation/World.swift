@@ -18,6 +18,8 @@ final class World: Sendable {
         /// The shards that were asked for at LATEST since the stream began.
         var latestAsked: Set<ShardID> = []
         var violations: [String] = []
+        /// How often the stream's service was called.
+        var calls = CallCounts()
         fileprivate(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
         fileprivate(set) var trace: [String] = []
     }
@@ -73,6 +75,23 @@ final class World: Sendable {
     /// How long a message takes.
     func latency() -> Duration {
         .milliseconds(Int(random(1...scenario.latencyMaximum)))
+    }
+}
+
+/// How often the stream's service was called, with success or without.
+package struct CallCounts: Equatable, Sendable {
+    /// DescribeStream.
+    package var describes = 0
+    /// GetShardIterator.
+    package var iterators = 0
+    /// GetRecords.
+    package var pages = 0
+
+    /// So many calls.
+    package init(describes: Int = 0, iterators: Int = 0, pages: Int = 0) {
+        self.describes = describes
+        self.iterators = iterators
+        self.pages = pages
     }
 }
 

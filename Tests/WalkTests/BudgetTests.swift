@@ -37,8 +37,16 @@ import Walk
     func `an idle shard rests twice as long each time, up to the most`(
         pages: Int, milliseconds: Int
     ) {
-        let idle = IdlePause(minimum: .milliseconds(250), maximum: .seconds(1))
-        #expect(idle.pause(afterEmptyPages: pages) == .milliseconds(milliseconds))
+        let idle = IdlePause(
+            minimum: .milliseconds(250), maximum: .seconds(1), pollsPerSecond: 2_000)
+        #expect(idle.pause(afterEmptyPages: pages, among: 2_000) == .milliseconds(milliseconds))
+    }
+
+    @Test(arguments: [(1, 250), (2, 500), (5, 4_000), (6, 5_000), (1_000_000, 5_000)])
+    func `of too many shards those rest longer that stay idle`(pages: Int, milliseconds: Int) {
+        let idle = IdlePause(
+            minimum: .milliseconds(250), maximum: .seconds(1), pollsPerSecond: 2_000)
+        #expect(idle.pause(afterEmptyPages: pages, among: 10_000) == .milliseconds(milliseconds))
     }
 
     // MARK: Calls

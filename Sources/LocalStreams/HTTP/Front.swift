@@ -14,6 +14,8 @@ final class Front: Sendable {
         /// The check of signatures; nil for none.
         var authorization: Authorization?
         var faults: FaultSequence
+        /// How many requests came for each operation, whatever was answered.
+        var calls: [Operation: Int] = [:]
     }
 
     /// How far the clock is ahead where it is wrong, in seconds.
@@ -62,13 +64,21 @@ final class Front: Sendable {
 
     /// Answers a request.
     func answer(_ request: HTTPRequest) -> Answer {
-        if request.method == "GET" { return Answer(response: healthAnswer(request)) }
+        if request.method == "GET" {
+            let isCount = request.url.hasSuffix("/calls")
+            return Answer(response: isCount ? callsAnswer() : healthAnswer(request))
+        }
+        if request.method == "POST", request.url.hasSuffix("/rollover") {
+            withService { $0.rollOver() }
+            return Answer(response: HTTPResponse(status: 200, headers: [:], body: []))
+        }
         guard request.method == "POST", request.url.hasSuffix("/") else {
             return Answer(response: HTTPResponse(status: 404, headers: [:], body: []))
         }
         let target = request.headers.first { $0.name == "x-amz-target" }?.value ?? ""
         let operation = Operation(rawValue: target)
         let (mishap, authorization, trickle) = state.withLock { state in
+            if let operation { state.calls[operation, default: 0] += 1 }
             let mishap = operation.flatMap {
                 state.faults.next(for: $0, at: elapsedMilliseconds)
             }
@@ -160,6 +170,17 @@ final class Front: Sendable {
                 "x-amz-crc32": String(CRC32.checksum(body)),
                 "x-amzn-requestid": id,
             ], body: body)
+    }
+
+    /// What no service of AWS's tells: how often each operation was asked for since the start.
+    private func callsAnswer() -> HTTPResponse {
+        let calls = state.withLock(\.calls)
+        let members = Operation.allCases.compactMap { operation in
+            calls[operation].map { JSON.Member(name: Text(operation.name), value: .integer($0)) }
+        }
+        return HTTPResponse(
+            status: 200, headers: ["content-type": "application/json"],
+            body: JSON.object(members).bytes)
     }
 
     private func healthAnswer(_ request: HTTPRequest) -> HTTPResponse {
