@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Plants the bugs of Tests/Mutants/mutants.txt, one at a time, and says which seed of the simulation finds each: a test of
 # the test. Prints those that no seed has found, and then ends with exit code 1.
+#
+# Usage: mutants.sh [SEEDS [BUGS]]: so many seeds (2000) for each of the first so many bugs (all).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . deploy/setup.sh
@@ -11,6 +13,7 @@ step "planting"
 mkdir -p "$folder"
 mapfile -t names < <(python3 Tests/Mutants/plant.py . "$folder")
 ((${#names[@]} > 0)) || fail "no bug was planted" "see what Tests/Mutants/plant.py says above"
+names=("${names[@]:0:${2:-${#names[@]}}}")
 swift build --package-path "$folder" -c release --product simulate
 simulate=$(swift build --package-path "$folder" -c release --product simulate --show-bin-path)/simulate
 

@@ -52,6 +52,9 @@ simulation_options=(-c release --static-swift-stdlib --product simulate -Xswiftc
 without_warnings swift build "${simulation_options[@]}"
 "$(swift build "${simulation_options[@]}" --show-bin-path)/simulate" --seeds 2000
 
+step "mutants"
+deploy/mutants.sh 100 14
+
 step "tests"
 swift test --skip-build --disable-xctest "$@"
 end_step

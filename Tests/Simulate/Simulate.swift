@@ -65,7 +65,7 @@ struct Simulate: ParsableCommand {
                 }
                 guard count <= Self.shown else { continue }
                 print(
-                    "seed \(seed): \(report.violations[0].prefix(200))\n    repeat with: simulate --seed \(seed)"
+                    "seed \(seed): \(report.violations[0].prefix(200))\n    repeat with: \(CommandLine.arguments[0]) --seed \(seed)"
                 )
                 fflush(nil)
             }
