@@ -4,7 +4,8 @@
 /// are lower-cased; a line that starts with `#` or `;` is a comment, while one inside a value belongs to it,
 /// since a secret may hold `#`; a line that is further indented than its key's goes on with the value. A
 /// value that begins on the line after its key is a table of keys of its own. Unlike there a section
-/// or a key may come twice: the later one wins, with a warning.
+/// or a key may come twice: the later one wins, with a warning. Scalars are looked at, as in Python: a blank or
+/// a sign with an accent after it is one character.
 struct ProfileSyntax {
     /// The name between the brackets with the keys below it.
     struct Section {
@@ -44,25 +45,25 @@ struct ProfileSyntax {
 
     private mutating func read(_ line: Substring, number: Int) throws(SettingsError) {
         let text = line.trimmingBlanks()
-        if text.first == "#" || text.first == ";" { return }
-        let indent = line.prefix { $0.isWhitespace }.count
+        let first = text.unicodeScalars.first
+        if first == "#" || first == ";" { return }
+        let indent = line.unicodeScalars.prefix { $0.properties.isWhitespace }.count
         if let open = entry, text.isEmpty || indent > open.indent {
             entry?.value.append(text)
             return
         }
         guard !text.isEmpty else { return }
         try finishEntry()
-        if text.first == "[", let end = text.lastIndex(of: "]") {
-            open(String(text[..<end].dropFirst().trimmingBlanks()), line: number)
+        if first == "[", let end = text.unicodeScalars.lastIndex(of: "]") {
+            let name = Substring(text.unicodeScalars[..<end].dropFirst())
+            open(String(name.trimmingBlanks()), line: number)
             return
         }
-        guard let separator = text.firstIndex(where: { $0 == "=" || $0 == ":" }),
-            separator != text.startIndex
+        guard let (key, value) = text.parted(at: ["=", ":"]), first != "=", first != ":"
         else { throw fault("is neither a section, a key with its value nor a comment", at: number) }
         guard current != nil else { throw fault("comes before the first [section]", at: number) }
         entry = Entry(
-            key: text[..<separator].trimmingBlanks().lowercased(), line: number, indent: indent,
-            value: [text[separator...].dropFirst().trimmingBlanks()])
+            key: key.lowercased(), line: number, indent: indent, value: [value])
     }
 
     private mutating func open(_ name: String, line: Int) {
@@ -96,11 +97,10 @@ struct ProfileSyntax {
     private func table(_ entry: Entry) throws(SettingsError) -> [String: String] {
         var table: [String: String] = [:]
         for line in entry.value where !line.isEmpty {
-            guard let separator = line.firstIndex(of: "=") else {
+            guard let (key, value) = line.parted(at: ["="]) else {
                 throw fault("begins a table of which one line has no =", at: entry.line)
             }
-            table[line[..<separator].trimmingBlanks().lowercased()] =
-                String(line[separator...].dropFirst().trimmingBlanks())
+            table[key.lowercased()] = String(value)
         }
         return table
     }
@@ -115,9 +115,16 @@ struct ProfileSyntax {
 extension Substring {
     /// The text without white space at its ends.
     fileprivate func trimmingBlanks() -> Substring {
-        var text = self
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return text
+        var text = unicodeScalars
+        while text.first?.properties.isWhitespace == true { text.removeFirst() }
+        while text.last?.properties.isWhitespace == true { text.removeLast() }
+        return Substring(text)
+    }
+
+    /// What is before and after the first of some signs, without white space at its ends.
+    fileprivate func parted(at signs: [Unicode.Scalar]) -> (key: Substring, value: Substring)? {
+        guard let place = unicodeScalars.firstIndex(where: signs.contains) else { return nil }
+        let value = Substring(unicodeScalars[place...].dropFirst())
+        return (Substring(unicodeScalars[..<place]).trimmingBlanks(), value.trimmingBlanks())
     }
 }

@@ -51,6 +51,19 @@ struct ProfileFilesTests {
             ])
     }
 
+    /// Python looks at scalars; to Swift each of these signs and its accent are one character.
+    @Test func `a sign with an accent after it is that sign`() throws {
+        let files = try ProfileFiles(
+            config: """
+                [profile a ]\u{301}
+                region = \u{301}x
+                output=\u{301}y
+                #\u{301} comment
+                """, credentials: "")
+        #expect(
+            files.profiles["a"]?.values == ["region": "\u{301}x", "output": "\u{301}y"])
+    }
+
     @Test func `services sections hold one level of tables`() throws {
         let files = try ProfileFiles(
             config: """
