@@ -76,8 +76,11 @@ package struct ServiceError: Sendable {
         "ValidationException": .invalid,
         "SerializationException": .invalid,
         "UnknownOperationException": .invalid,
-        "IncompleteSignatureException": .invalid,
-        "MissingAuthenticationTokenException": .invalid,
+        // Whoever stands between may take headers away, for a while.
+        "IncompleteSignatureException": .denied,
+        "MissingAuthenticationTokenException": .denied,
+        "MalformedHttpRequestException": .unavailable,
+        "RequestAbortedException": .unavailable,
         "RequestTimeout": .unavailable,
         "RequestTimeoutException": .unavailable,
         "InternalServerError": .unavailable,

@@ -9,6 +9,10 @@ package struct CatchUp: Sendable {
     private var closed: Set<ShardID> = []
     /// Those that have ended since; the first listing may have been behind.
     private var ended: Set<ShardID> = []
+    /// When the last one ended that may have more children than are listed, by ``WalkClock/uptime``.
+    private var lastEnd: Duration?
+    /// When the last whole listing was begun, by ``WalkClock/uptime``.
+    private var listedAt = Duration.zero
 
     /// Waits for the shards of the first whole listing.
     package init(_ tree: ShardTree, to goal: Double) {
@@ -36,17 +40,30 @@ package struct CatchUp: Sendable {
     package mutating func left(_ id: ShardID) { awaited.remove(id) }
 
     /// Notes that a shard is drained; its children that are known may hold what is older than the goal.
-    package mutating func ended(_ id: ShardID, with children: [Shard]) {
+    ///
+    /// One that ended a moment ago has the time, `recentlyAt`, with it: more children may come into sight.
+    package mutating func ended(
+        _ id: ShardID, with children: [Shard], recentlyAt now: Duration? = nil
+    ) {
         guard awaited.remove(id) != nil else { return }
         ended.insert(id)
+        lastEnd = now ?? lastEnd
         for child in children { found(child) }
+    }
+
+    /// Notes a whole listing that was begun at a time.
+    package mutating func listed(begunAt: Duration) { listedAt = begunAt }
+
+    /// Whether a later listing may show children of what ended a moment ago.
+    package var needsListing: Bool {
+        lastEnd.map { listedAt < $0 + DiscoveryPlan.lookingMinimum } ?? false
     }
 
     /// Whether nothing is waited for any more, but for what stands still behind a shard that was left.
     package func isReached(
         in tree: ShardTree, by plan: DiscoveryPlan, at now: Duration
     ) -> Bool {
-        awaited.allSatisfy(tree.isHeldUp)
+        !needsListing && awaited.allSatisfy(tree.isHeldUp)
             && !plan.openEnds.contains { end in
                 (closed.contains(end) || ended.contains(end))
                     && plan.isLookingForChildren(of: end, at: now)

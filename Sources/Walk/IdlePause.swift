@@ -10,6 +10,9 @@ package struct IdlePause: Equatable, Sendable {
     /// How often all shards together are asked in a second, once each of them rests for as long as it may.
     package let pollsPerSecond: Int
 
+    /// The longest pause that so many shards may bring about: iterators live for 15 minutes.
+    private static let limit = Duration.seconds(300)
+
     /// Pauses between two bounds, which may be equal.
     package init(minimum: Duration, maximum: Duration, pollsPerSecond: Int) {
         precondition(.zero < minimum && minimum <= maximum && pollsPerSecond > 0)
@@ -22,7 +25,7 @@ package struct IdlePause: Equatable, Sendable {
     ///
     /// A shard that has just had news is asked again as soon as ever, however many others there are.
     package func pause(afterEmptyPages count: Int, among shards: Int) -> Duration {
-        let longest = max(maximum, .seconds(1) * shards / pollsPerSecond)
+        let longest = max(maximum, min(.seconds(1) * shards / pollsPerSecond, Self.limit))
         return min(longest, minimum * (1 << min(count - 1, 16)))
     }
 }

@@ -8,9 +8,11 @@ package struct NameClock: Sendable {
     /// How far the names' clock is ahead of ours, in seconds; 0 as far as they may agree.
     private var offset = 0.0
 
-    /// How far the newest name may be behind the present time, in seconds: as long as shards are listed that nothing
-    /// continues, because their stream was switched off.
-    private static let oldest = ShardTree.retention + 2 * ShardTree.margin
+    /// How far the newest name may be behind the present time, in seconds: shards that nothing continues, because their
+    /// stream was switched off, are listed for a day or longer after the four hours or more that they were open.
+    private static let oldest = 1.5 * ShardTree.retention
+    /// The same for a stream that is switched on: its shards are open for about four hours.
+    private static let oldestOpen = 6 * 3_600.0
 
     /// A clock that has seen no name.
     init() {}
@@ -32,6 +34,11 @@ package struct NameClock: Sendable {
 
     /// Whether names are given by the same clock as ours, as far as that can be told.
     package var agrees: Bool { newest != nil && offset == 0 }
+
+    /// Whether a name is so new that its clock and ours hardly differ, as far as that can be told of an open stream.
+    package func isCurrent(at time: Double) -> Bool {
+        agrees && newest.map { time - $0 < Self.oldestOpen } ?? false
+    }
 
     /// What the names' clock shows at `time` by ours, both in seconds since 1970.
     package func time(at time: Double) -> Double { time + offset }

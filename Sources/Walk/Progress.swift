@@ -143,6 +143,8 @@ package final class Progress: Sendable {
     /// Notes a loss in a stream, or before its beginning.
     package func addGap(_ gap: Checkpoint.Gap, to stream: StreamARN) {
         func add(to gaps: inout [Checkpoint.Gap]) {
+            // What every restart finds again is no other loss.
+            gaps.removeAll { ($0.shard, $0.reason) == (gap.shard, gap.reason) }
             gaps.append(gap)
             gaps.removeFirst(max(0, gaps.count - Checkpoint.gapsMaximum))
         }

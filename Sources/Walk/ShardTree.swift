@@ -33,8 +33,8 @@ package struct ShardTree: Sendable {
         /// Whether nothing was left to read when it was last asked for a page.
         package fileprivate(set) var isCaughtUp = false
         fileprivate var listingsWithoutParent = 0
-        /// When the first of these was, in seconds since 1970.
-        fileprivate var parentMissedAt = 0.0
+        /// When the first of these was, by ``WalkClock/uptime``.
+        fileprivate var parentMissedAt = Duration.zero
 
         fileprivate init(_ shard: Shard, _ memory: Checkpoint.Shard) {
             self.shard = shard
@@ -66,6 +66,8 @@ package struct ShardTree: Sendable {
     /// without it.
     private static let listingsToConfirm = 3
     private static let secondsToConfirm = 10.0
+    /// No shard is passed without a doubt that ended so short a time ago, in seconds.
+    private static let goneAgeMinimum = 5.0
 
     /// All shards that are known.
     package private(set) var nodes: [ShardID: Node] = [:]
@@ -110,7 +112,7 @@ package struct ShardTree: Sendable {
         names = NameClock()
         names.see(listing, at: time)
         // By a clock that may not be the records' own, what is new could be taken for old and be lost.
-        let isComparable = isServiceTime && names.agrees
+        let isComparable = isServiceTime && names.isCurrent(at: time)
         let leftOutBefore = isComparable ? time - StartPosition.clockTolerance : 0
         beginning = Checkpoint.Beginning(
             time: time, leftOutBefore: start == .latest ? leftOutBefore : nil,
@@ -185,7 +187,7 @@ package struct ShardTree: Sendable {
     ///
     /// - Returns: those that begin without a parent which held changes that were wanted.
     package mutating func completeListing(
-        _ listed: Set<ShardID>, time: Double
+        _ listed: Set<ShardID>, time: Double, uptime: Duration
     ) -> [ShardID] {
         for (id, node) in nodes {
             guard let finishedAt = node.memory.finishedAt, !listed.contains(id),
@@ -199,7 +201,7 @@ package struct ShardTree: Sendable {
         }
         var bereft: [ShardID] = []
         for id in orphans.sorted() {
-            guard isTrimmed(parentOf: id, time: time) else { continue }
+            guard isTrimmed(parentOf: id, time: time, uptime: uptime) else { continue }
             open(id)
             // Of a name without a time, only what was found later is known to be younger than the beginning.
             let isYounger = if case .start = nodes[id]?.memory.position { true } else { false }
@@ -229,12 +231,26 @@ package struct ShardTree: Sendable {
         hasChildren(id) && ageAfterEnd(of: id, time: time).map { $0 >= goneAge } ?? false
     }
 
-    /// Notes that a listed shard is gone, however young it is: so may others be, and not all of them are doubted as long.
+    /// Notes that a shard is gone, and says whether that was before its time.
     ///
-    /// That one is gone after the retention says nothing.
-    package mutating func noteGone(_ id: ShardID, time: Double) {
-        guard let age = ageAfterEnd(of: id, time: time), age < Self.retention else { return }
-        goneAge = min(goneAge, age / 2)
+    /// Others may be gone then as well, and not all of them are doubted as long. That one is gone after the retention says
+    /// nothing.
+    package mutating func noteGone(_ id: ShardID, time: Double) -> Bool {
+        guard let age = ageAfterEnd(of: id, time: time), age < Self.retention else { return false }
+        goneAge = max(min(goneAge, age / 2), Self.goneAgeMinimum)
+        return true
+    }
+
+    /// Notes that a shard was read to its end: if others were gone that were younger, that was a mistake.
+    package mutating func noteRead(_ id: ShardID, time: Double) {
+        guard let age = ageAfterEnd(of: id, time: time), age > goneAge else { return }
+        goneAge = Self.retention
+    }
+
+    /// Whether a shard ended so short a time ago, or nobody knows when, that not all of its children may be listed.
+    package func hasEndedRecently(_ id: ShardID, time: Double) -> Bool {
+        guard names.agrees, let age = ageAfterEnd(of: id, time: time) else { return true }
+        return age < Self.recent
     }
 
     /// How long ago a shard ended, in seconds: its children are as old as that; else how old it is itself.
@@ -368,16 +384,18 @@ package struct ShardTree: Sendable {
     }
 
     /// Takes in that one more listing did not hold the parent of a shard, and says whether that is enough.
-    private mutating func isTrimmed(parentOf id: ShardID, time: Double) -> Bool {
+    private mutating func isTrimmed(
+        parentOf id: ShardID, time: Double, uptime: Duration
+    ) -> Bool {
         guard var node = nodes[id] else { return false }
-        if node.listingsWithoutParent == 0 { node.parentMissedAt = time }
+        if node.listingsWithoutParent == 0 { node.parentMissedAt = uptime }
         node.listingsWithoutParent += 1
         nodes[id] = node
         // A child is as old as the end of its parent.
         let isOld = names.age(of: id, at: time).map { $0 > Self.retention + Self.margin } ?? false
         let isConfirmed =
             node.listingsWithoutParent >= Self.listingsToConfirm
-            && time - node.parentMissedAt >= Self.secondsToConfirm
+            && uptime - node.parentMissedAt >= .seconds(Self.secondsToConfirm)
         return isOld || isConfirmed
     }
 

@@ -63,6 +63,8 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     private static var expectedBytes: ClosedRange<Int> { 64 << 10...2 << 20 }
     /// How often a shard may be refused, or not be found, before it is believed.
     private static var refusalsMaximum: Int { 3 }
+    /// For how long a shard is refused, at the least, before somebody has to act: what is between may be at fault.
+    private static var refusedMinimum: Duration { .seconds(20) }
 
     private let parts: WalkParts<Stream, Cache, Clock>
     private let stream: StreamARN
@@ -97,6 +99,8 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         var isPastHead = atLatest
         var emptyPages = 0
         var hasRead = false
+        /// The last record that was left out.
+        var passed: SequenceNumber?
         var arrival = await fetch(
             nil, after: start, atLatest: atLatest,
             heardAt: parts.clock.uptime - (atLatest ? .zero : .seconds(unreadTime(at: start))),
@@ -108,8 +112,9 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 return end(of: arrival, afterPages: hasRead)
             }
             hasRead = true
-            if isReopened { isPastHead = false }
-            let isNews = keepWanted(of: &held, after: position, isPastHead: isPastHead)
+            if isReopened { (isPastHead, emptyPages) = (false, 0) }
+            let isNews = keepWanted(
+                of: &held, after: position, isPastHead: isPastHead, passed: &passed)
             emptyPages = isNews ? 0 : emptyPages + 1
             if emptyPages >= Self.emptyPagesAtHead { isPastHead = true }
             let (next, bytes) = (held?.page.next, expectedBytes(after: held))
@@ -155,29 +160,39 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     }
 
     /// Leaves out of a page what is applied already, and what was made before the time that the position holds; false if
-    /// the page brought nothing that is not applied.
+    /// the page brought nothing that was not there before.
     private func keepWanted(
-        of held: inout Held?, after position: Position, isPastHead: Bool
+        of held: inout Held?, after position: Position, isPastHead: Bool,
+        passed: inout SequenceNumber?
     ) -> Bool {
         guard let page = held?.page, !page.records.isEmpty else { return false }
         switch position {
-        case .since(let time) where !isPastHead:
-            held?.page = page.droppingRecords(before: time)
-        case .after(let last):
-            // Other servers than AWS's may repeat the record that a position names.
-            let isRepeated = [page.records.first, page.records.last].contains { record in
-                record.flatMap(page.sequenceNumber).map { $0 <= last } ?? false
-            }
-            guard isRepeated else { return true }
-            held?.page = Page(
-                bytes: page.bytes,
-                records: page.records.filter { record in
-                    page.sequenceNumber(of: record).map { last < $0 } ?? true
-                }, next: page.next)
-            return held?.page.records.isEmpty == false
-        case .since, .trimHorizon, .start, .end: break
+        case .since(let time):
+            guard dropRecords(of: &held, upTo: passed) else { return false }
+            if isPastHead { break }
+            let newest = held?.newest?.number
+            let wanted = held?.page.droppingRecords(before: time)
+            if let wanted { held?.page = wanted }
+            if held?.newest == nil { passed = newest }
+        case .after(let last): return dropRecords(of: &held, upTo: last)
+        case .trimHorizon, .start, .end: break
         }
         return true
+    }
+
+    /// Leaves out of a page the records up to a number, as other servers than AWS's repeat some; false if none is left.
+    private func dropRecords(of held: inout Held?, upTo last: SequenceNumber?) -> Bool {
+        guard let page = held?.page, let last else { return true }
+        let isRepeated = [page.records.first, page.records.last].contains { record in
+            record.flatMap(page.sequenceNumber).map { $0 <= last } ?? false
+        }
+        guard isRepeated else { return true }
+        held?.page = Page(
+            bytes: page.bytes,
+            records: page.records.filter { record in
+                page.sequenceNumber(of: record).map { last < $0 } ?? true
+            }, next: page.next)
+        return held?.page.records.isEmpty == false
     }
 
     /// Maps and applies a page, records it and lets it go; nil when it is applied, else how the walk ends.
@@ -226,6 +241,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         var expected = bytes
         var backoff = newBackoff
         var (refusals, misses) = (0, 0)
+        var refusedSince: Duration?
         var isGapNoted = false
         while !Task.isCancelled {
             parts.progress.noteActivity()
@@ -276,11 +292,17 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 case .block:
                     iterator = nil
                     refusals += 1
-                    guard refusals == Self.refusalsMaximum else { break }
+                    let now = parts.clock.uptime
+                    let since = refusedSince ?? now
+                    refusedSince = since
+                    guard refusals >= Self.refusalsMaximum else { break }
                     // Servers that are not AWS's may not take a shard's start for a position.
-                    guard case .at = opening else { return .refused("\(error)") }
+                    guard case .at = opening else {
+                        guard now - since < Self.refusedMinimum else { return .refused("\(error)") }
+                        break
+                    }
                     opening = .trimHorizon
-                    refusals = 0
+                    (refusals, refusedSince) = (0, nil)
                 }
                 if iterator == nil {
                     // What came since the first attempt would be skipped by a second one at LATEST.

@@ -228,7 +228,9 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         _ walk: inout Coordination
     ) {
         switch outcome {
-        case .ended: finish(id, &walk)
+        case .ended:
+            parts.progress.visit(stream) { $0.tree.noteRead(id, time: parts.clock.time) }
+            finish(id, &walk)
         case .gone(let hasRead):
             let now = parts.clock.uptime
             if hasRead { walk.doubts[id] = nil }
@@ -257,13 +259,16 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     }
 
     private func finish(_ id: ShardID, _ walk: inout Coordination) {
-        let children = parts.progress.update(stream) { stream in
-            stream.tree.finish(id, time: parts.clock.time)
-            return stream.tree.children(of: id)
+        let time = parts.clock.time
+        let (children, isRecent) = parts.progress.update(stream) { stream in
+            stream.tree.finish(id, time: time)
+            return (stream.tree.children(of: id), stream.tree.hasEndedRecently(id, time: time))
         }
         // Children that are known are not looked for.
         if children.isEmpty { walk.plan.shardEnded(id, at: parts.clock.uptime) }
-        walk.catchUp?.ended(id, with: children)
+        walk.catchUp?.ended(
+            id, with: children, recentlyAt: isRecent ? parts.clock.uptime : nil)
+        walk.doubts[id] = nil
         parts.logger.info(
             "shard closed", metadata: ["shard": "\(id)", "table": "\(stream.table)"])
     }
@@ -336,7 +341,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         _ listed: Set<ShardID>, begunAt: Duration, _ walk: inout Coordination
     ) {
         let bereft = parts.progress.visit(stream) { stream in
-            stream.tree.completeListing(listed, time: parts.clock.time)
+            stream.tree.completeListing(
+                listed, time: parts.clock.time, uptime: parts.clock.uptime)
         }
         for id in bereft {
             parts.addGap(
@@ -346,6 +352,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             walk.missing[id] = nil
             confirmMissing(id, isListed: listed.contains(id), &walk)
         }
+        walk.catchUp?.listed(begunAt: begunAt)
         guard !walk.isListed else { return }
         walk.isListed = true
         let recent = parts.progress.visit(stream) { stream in
@@ -357,8 +364,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
 
     /// Ends a shard that can't be found while its stream can.
     ///
-    /// If the stream lists the shard and it can't have aged out, it is tried again first, for a while; and for as long as
-    /// it takes if nothing continues it, as nothing waits for it then.
+    /// One that can't have aged out is tried again first, for a while; and for as long as it takes if it is listed and nothing
+    /// continues it, as nothing waits for it then.
     private func confirmMissing(_ id: ShardID, isListed: Bool, _ walk: inout Coordination) {
         let doubt = walk.doubts[id] ?? Doubt(since: parts.clock.uptime)
         let isBelieved =
@@ -366,15 +373,16 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             && parts.clock.uptime - doubt.since >= Self.doubtMinimum
         let time = parts.clock.time
         let isLost = parts.progress.update(stream) { stream -> Bool? in
-            let isClosed = stream.tree.isClosed(id)
             let isMistake =
-                isListed && (stream.tree.isTooYoungToBeGone(id, time: time) || !isClosed)
-            guard !isMistake || isBelieved && isClosed else {
+                stream.tree.isTooYoungToBeGone(id, time: time)
+                || isListed && !stream.tree.isClosed(id)
+            let mayPass = isBelieved && (!isListed || stream.tree.hasChildren(id))
+            guard !isMistake || mayPass else {
                 stream.tree.retry(id)
                 return nil
             }
-            if isListed { stream.tree.noteGone(id, time: time) }
-            return isMistake || stream.tree.mayHoldMore(id)
+            let isEarly = stream.tree.noteGone(id, time: time)
+            return isMistake || isEarly || stream.tree.mayHoldMore(id)
         }
         guard let isLost else {
             if isBelieved {
@@ -398,7 +406,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         let now = parts.clock.uptime
         guard !walk.isNew else { return walk.plan.setUrgent(true, at: now) }
         let hasOrphans = parts.progress.visit(stream) { $0.tree.hasOrphans }
-        walk.plan.setUrgent(hasOrphans || !walk.missing.isEmpty, at: now)
+        let isWaiting = hasOrphans || !walk.missing.isEmpty || walk.catchUp?.needsListing == true
+        walk.plan.setUrgent(isWaiting, at: now)
     }
 
     /// Whether there is nothing left to do.

@@ -45,6 +45,12 @@ extension Scenario {
             // A clock that is wrong by less than a day can't be told from a right one by the shards' names.
             if abs(nameOffset) < 90_000_000, recordOffset != 0 { isServiceTime = false }
         }
+        // What is not found for a while is listed all the same, and has to be tried again.
+        for place in storms.indices where course.chance(0.1) && storms[place].length < .seconds(15)
+        {
+            storms[place].kinds = [.notFound]
+            storms[place].sparesListings = true
+        }
         if course.chance(0.05) {
             retention = Double(course.number(60...900))
             losesRecords = true

@@ -48,11 +48,13 @@ package struct Scenario: Sendable {
         package var kinds: [SourceError.Kind]
         /// Whether a refusal is repeated until it is believed.
         package var isBelieved = false
+        /// Whether shards can be listed all the time.
+        package var sparesListings = false
 
         /// A storm from one time to another.
         package init(
             from: Duration, to: Duration, probability: Double, isOfCache: Bool,
-            kinds: [SourceError.Kind], isBelieved: Bool = false
+            kinds: [SourceError.Kind], isBelieved: Bool = false, sparesListings: Bool = false
         ) {
             self.from = from
             self.to = to
@@ -60,7 +62,11 @@ package struct Scenario: Sendable {
             self.isOfCache = isOfCache
             self.kinds = kinds
             self.isBelieved = isBelieved
+            self.sparesListings = sparesListings
         }
+
+        /// How long it lasts.
+        var length: Duration { to - from }
 
         /// Whether it rages at a time.
         func covers(_ time: Duration) -> Bool { from <= time && time < to }

@@ -243,6 +243,7 @@ package final class SimulatedStream: Source {
     private func fault(_ operation: String, on thing: String) -> SourceError? {
         let storm = scenario.storms.first { $0.covers(world.clock.uptime) && !$0.isOfCache }
         guard let storm, world.happens(storm.probability) else { return nil }
+        if storm.sparesListings, operation == "DescribeStream" { return nil }
         var kind = storm.kinds[Int(world.random(0...Double(storm.kinds.count) - 0.001))]
         if kind == .expiredIterator, operation != "GetRecords" { kind = .unavailable }
         // A shard that is listed is looked for as long as it takes; all other refusals are believed the third time.

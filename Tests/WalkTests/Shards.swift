@@ -50,6 +50,11 @@ extension ShardTree {
         return completeListing(Set(shards.map(\.id)), time: time)
     }
 
+    /// A whole listing, of a process that began at ``now``.
+    mutating func completeListing(_ listed: Set<ShardID>, time: Double) -> [ShardID] {
+        completeListing(listed, time: time, uptime: .seconds(time - now))
+    }
+
     /// The tree after a restart of the process.
     var restarted: ShardTree {
         ShardTree(Checkpoint.Stream(beginning: beginning, shards: memory))

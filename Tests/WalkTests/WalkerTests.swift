@@ -26,11 +26,12 @@ import Walk
     }
 
     private func storm(
-        _ from: Double, _ to: Double, _ kind: SourceError.Kind, ofCache: Bool = false
+        _ from: Double, _ to: Double, _ kind: SourceError.Kind, ofCache: Bool = false,
+        probability: Double = 1, sparesListings: Bool = false
     ) -> Scenario.Storm {
         Scenario.Storm(
-            from: .seconds(from), to: .seconds(to), probability: 1, isOfCache: ofCache,
-            kinds: [kind], isBelieved: true)
+            from: .seconds(from), to: .seconds(to), probability: probability, isOfCache: ofCache,
+            kinds: [kind], isBelieved: true, sparesListings: sparesListings)
     }
 
     /// Writes to all slots every so many seconds.
@@ -152,6 +153,13 @@ import Walk
         try check(latest)
     }
 
+    @Test(arguments: [-36_000.0, -80_000])
+    func `names that are hours behind are no reason to leave anything out`(offset: Double) throws {
+        var latest = interruptedLatest(clockOffBy: offset)
+        latest.nameOffset = offset
+        try check(latest)
+    }
+
     @Test func `what comes after the head is read, even if only the records' clock is off`() throws
     {
         var latest = scenario(
@@ -188,6 +196,118 @@ import Walk
         forgetful.losesRecords = true
         let stream = try check(forgetful).checkpoint?.streams[Simulator.stream]
         #expect(stream?.gaps.isEmpty == false)
+    }
+
+    @Test func `a replay waits for the second child of a split that is listed late`() throws {
+        for seed in 1...40 {
+            var replay = scenario(
+                [
+                    (0, .enable(shards: 1)), (57, .rollOver(choice: 0, splitting: true)),
+                    (60, .replay),
+                ]
+                    + writes(from: 1, to: 58.5, every: 0.25), calm: 61)
+            replay.seed = UInt64(seed)
+            replay.ending = .caughtUp
+            replay.shynessMaximum = 4
+            try check(replay)
+        }
+    }
+
+    @Test func `what is passed before its time is told of each shard`() throws {
+        for seed in 1...20 {
+            var doubted = scenario(
+                [
+                    (0, .enable(shards: 2)), (3_600, .rollOver(choice: 0, splitting: false)),
+                    (3_600, .rollOver(choice: 0, splitting: false)), (84_600, .start),
+                ] + writes(from: 1_000, to: 3_500, every: 100)
+                    + writes(from: 80_000, to: 80_100, every: 10), calm: 84_800)
+            doubted.seed = UInt64(seed)
+            doubted.ending = .any
+            doubted.losesRecords = true
+            doubted.storms = [storm(84_600, 84_700, .notFound, sparesListings: true)]
+            let stream = try Simulator.run(doubted).checkpoint?.streams[Simulator.stream]
+            let gaps = Set((stream?.gaps ?? []).compactMap(\.shard))
+            // Nothing is trimmed yet: whatever ended without being read is told.
+            for (id, shard) in stream?.shards ?? [:] where shard.position == .end {
+                #expect(shard.recordTime != nil || gaps.contains(id.description), "\(id)")
+            }
+        }
+    }
+
+    @Test func `a listing that is behind does not say that a young shard is gone`() throws {
+        for seed in 1...40 {
+            var behind = scenario(
+                [
+                    (0, .enable(shards: 1)), (1, .start),
+                    (10, .rollOver(choice: 0, splitting: false)),
+                ] + writes(from: 2, to: 40, every: 0.5), calm: 41)
+            behind.seed = UInt64(seed)
+            behind.listingLag = 4
+            behind.storms = [storm(9.5, 14, .notFound, probability: 0.7, sparesListings: true)]
+            try check(behind)
+        }
+    }
+
+    @Test func `the last shard of a stream that is switched off is looked for as long as it takes`()
+        throws
+    {
+        for seed in 1...20 {
+            var off = scenario(
+                [
+                    (0, .enable(shards: 1)), (1, .start), (50, .disable), (50.5, .endDisabling),
+                ] + writes(from: 2, to: 49, every: 1), calm: 140)
+            off.seed = UInt64(seed)
+            off.ending = .drained
+            off.storms = [storm(45, 130, .notFound, sparesListings: true)]
+            try check(off)
+        }
+    }
+
+    @Test func `a stream that was switched off a day ago is begun without a gap`() throws {
+        var off = scenario(
+            [
+                (0, .enable(shards: 1)), (14_400, .disable), (14_401, .endDisabling),
+                (97_200, .start),
+            ] + writes(from: 1, to: 14_000, every: 600), calm: 97_210)
+        off.ending = .drained
+        try check(off)
+    }
+
+    @Test func `an iterator that expires before the first record brings no history back`() throws {
+        for seed in 1...20 {
+            var latest = scenario(
+                [(0, .enable(shards: 1)), (1_000, .start), (2_300, .write(slot: 0))]
+                    + writes(from: 1, to: 100, every: 1), calm: 2_301)
+            latest.seed = UInt64(seed)
+            latest.start = .latest
+            latest.emptyPages = 5
+            latest.storms = [storm(1_100, 2_100, .unavailable)]
+            let report = try check(latest)
+            #expect(report.applied.allSatisfy { $0.madeAt > .seconds(690) })
+        }
+    }
+
+    @Test func `a clock that is set back makes nobody wait for it`() throws {
+        var back = scenario(
+            [
+                (0, .enable(shards: 1)), (10, .rollOver(choice: 0, splitting: false)),
+                (110_000, .start), (110_004, .setClock(skew: -7_200)),
+            ] + writes(from: 1, to: 20, every: 1) + writes(from: 109_000, to: 109_020, every: 1),
+            calm: 110_010)
+        back.hasTimelessNames = true
+        back.isServiceTime = false
+        back.losesRecords = true
+        try check(back)
+    }
+
+    @Test func `history that is left out is not asked for without a pause`() throws {
+        var latest = scenario(
+            [(0, .enable(shards: 1)), (1_000, .start)] + writes(from: 1, to: 5, every: 1)
+                + [(1_060, .write(slot: 0))], calm: 1_061)
+        latest.start = .latest
+        latest.repeatsForever = true
+        latest.storms = [storm(1_000, 1_001, .unavailable, sparesListings: true)]
+        try check(latest)
     }
 
     @Test func `a stream that is being switched on is waited for`() throws {
