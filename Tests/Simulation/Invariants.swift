@@ -10,7 +10,9 @@ import Walk
 ///    At LATEST nothing is written that is older than the beginning by more than the clocks may differ.
 /// 3. Parents first: when a record is written, all of the shard's parent is acknowledged.
 /// 4. A saved position never goes past what the cache has acknowledged, and never back.
-/// 5. At the end the cache is the table.
+/// 5. A shard is forgotten when it is listed no more, and when what comes after it has begun.
+/// 6. Nothing is written that a beginning at LATEST leaves out, where records tell their time.
+/// 7. At the end the cache is the table.
 ///
 /// Elsewhere, where they happen: what has to hold for calls (``CallInvariants``); that what was saved outlives the power
 /// (``SimulatedDisk``); bytes held, standstills, spinning, and being caught up in bounded time after the last trouble
@@ -75,7 +77,12 @@ struct Invariants {
     // MARK: Writing
 
     /// What is wrong with writing this version of an item now.
-    func problem(inWriting key: String, _ version: Int) -> String? {
+    func problem(inWriting key: String, _ version: Int, leftOutBefore: Double?) -> String? {
+        if let leftOutBefore, !scenario.hasTimelessRecords, scenario.recordOffset == 0,
+            model.time(of: key, version) < min(leftOutBefore.rounded(.down), begunAt)
+        {
+            return "\(key) is written in version \(version), which is to be left out"
+        }
         if let newer = world.cache.written[key], version < newer {
             return "\(key) goes back from version \(newer) to \(version)"
         }
@@ -104,7 +111,10 @@ struct Invariants {
             return before == nil ? [] : ["the stream is forgotten"]
         }
         for (id, old) in before?.shards ?? [:] {
-            guard let new = stream.shards[id] else { continue }
+            guard let new = stream.shards[id] else {
+                problems += self.problems(inForgetting: id, stream.shards)
+                continue
+            }
             if new.position.isBehind(old.position) {
                 problems.append("\(id) goes back from \(old.position) to \(new.position)")
             }
@@ -119,10 +129,31 @@ struct Invariants {
                 problems.append("position \(memory.position) of \(id): \(problem)")
             }
         }
-        if !scenario.losesRecords {
-            problems += stream.gaps.map { "a gap without a loss: \($0.reason), \($0.shard ?? "")" }
-        }
+        problems += stream.gaps.filter { !isLoss($0, before) }
+            .map { "a gap without a loss: \($0.reason), \($0.shard ?? "")" }
         return problems
+    }
+
+    /// Whether a gap may be one: of a shard that was read before, it is known what was lost.
+    private func isLoss(_ gap: Checkpoint.Gap, _ before: Checkpoint.Stream?) -> Bool {
+        guard scenario.losesRecords else { return false }
+        guard scenario.retention == ShardTree.retention, before?.gaps.contains(gap) == false,
+            let id = gap.shard.map(ShardID.init), let position = before?.shards[id]?.position,
+            !position.isUnread, let shard = model.shards[id], !shard.isGone(at: time)
+        else { return true }
+        return shard.entries.prefix(shard.trimmed(at: time)).contains {
+            !position.covers($0.number)
+        }
+    }
+
+    /// What is wrong with a checkpoint without a shard that the one before it holds.
+    private func problems(
+        inForgetting id: ShardID, _ shards: [ShardID: Checkpoint.Shard]
+    ) -> [String] {
+        let waiting = shards.filter { $0.value.parent == id && $0.value.position.isUnread }
+        let isListed = model.shards[id]?.isListed(at: time) == true
+        return (isListed ? ["\(id) is listed and forgotten"] : [])
+            + waiting.keys.sorted().map { "\(id) is forgotten, and \($0) is to come after it" }
     }
 
     /// Why an entry that ought to be applied is not; nil if it is, or if its loss is known.
@@ -202,6 +233,14 @@ extension Position {
         case (.end, _), (_, .trimHorizon), (_, .start), (_, .since): false
         case (.after(let mine), .after(let others)): mine < others
         case (_, .after), (_, .end): true
+        }
+    }
+
+    /// Whether nothing is applied.
+    fileprivate var isUnread: Bool {
+        switch self {
+        case .trimHorizon, .start, .since: true
+        case .after, .end: false
         }
     }
 

@@ -15,7 +15,7 @@ extension Scenario {
         // A replay, which is to end, waits for late children for some ten seconds, a stream that is switched off for thirty.
         shynessMaximum = course.chance(0.4) ? 0 : course.chance(0.2) && ending != .caughtUp ? 25 : 4
         listingPage = course.number(1...5)
-        repeatedCursors = course.chance(0.2) ? 0.1 : 0
+        repeatedCursors = course.chance(0.2) ? 0.5 : 0
         recordsPage = course.number(1...6)
         emptyPages = course.chance(0.5) ? 0 : course.number(1...5)
         refusesFilter = course.chance(0.3)
@@ -26,8 +26,13 @@ extension Scenario {
         hasLargeRecords = course.chance(0.05)
         byteLimit = [1, 64 << 10, 300 << 10, 64 << 20][course.number(0...3)]
         course.plan(ending, slots: slots)
-        (storms, calm, losesRecords) = (course.storms, course.calm, course.losesRecords)
+        losesRecords = course.losesRecords
         makeForeign(&course)
+        makeOld(&course)
+        hasTimelessRecords = course.chance(0.05)
+        refusesPages = ending != .caughtUp && course.chance(0.1)
+        if refusesPages { course.restart() }
+        (storms, calm) = (course.storms, course.calm)
         events = course.events.enumerated().sorted { left, right in
             (left.element.time, left.offset) < (right.element.time, right.offset)
         }.map(\.element)
@@ -55,6 +60,18 @@ extension Scenario {
             retention = Double(course.number(60...900))
             losesRecords = true
         }
+    }
+}
+
+extension Scenario {
+    /// Makes the stream, perhaps, one that is there for days before the daemon begins.
+    ///
+    /// Not where nothing in the world could tell how old a shard is.
+    private mutating func makeOld(_ course: inout Course) {
+        guard course.chance(0.1), !hasTimelessNames, nameOffset == 0,
+            retention == ShardTree.retention
+        else { return }
+        course.precede(.seconds(course.number(80_000...180_000)))
     }
 }
 
@@ -117,6 +134,26 @@ private struct Course {
             now += .seconds(20)
         }
         calm = now
+    }
+
+    /// Puts a time before everything but the stream's beginning, in which the stream grows.
+    mutating func precede(_ length: Duration) {
+        events = events.map { time, event in
+            if time == .zero, case .enable = event { (time, event) } else { (time + length, event) }
+        }
+        for place in storms.indices {
+            storms[place].from += length
+            storms[place].to += length
+        }
+        calm += length
+        fill(from: .zero, to: length, writes: number(0...30), turns: number(0...25))
+    }
+
+    /// Starts the daemon once more when all is over, as somebody does who has mended what it could not.
+    mutating func restart() {
+        events.append((calm, .kill(jobs: number(0...200))))
+        calm += .seconds(1)
+        events.append((calm, .start))
     }
 
     /// Ends a process, in one way or another, and returns when the next one begins.

@@ -126,10 +126,14 @@ package struct Scenario: Sendable {
     package var repeatsForever = false
     /// Whether shards' names don't say when they were created, as with other servers than AWS's.
     package var hasTimelessNames = false
+    /// Whether records don't say when they were made, as with other servers than AWS's.
+    package var hasTimelessRecords = false
     /// Whether records are as large as what a page is expected to be.
     package var hasLargeRecords = false
     /// The keys that the cache refuses begin like this.
     package var refusedKeys: String?
+    /// Whether the cache refuses pages in a storm, until a restart.
+    package var refusesPages = false
     /// Whether the disk fails now and then, and the process dies on it, until it is calm.
     package var hasBadDisk = true
     /// The pauses between polls that bring nothing.

@@ -40,8 +40,9 @@ package struct SimulatedCache: Sink {
         let storm = world.scenario.storms.first { $0.covers(world.clock.uptime) && $0.isOfCache }
         guard let storm, world.happens(storm.probability) else { return nil }
         let isDenied = storm.kinds.contains(.denied) && world.happens(0.3)
+        let isRefused = world.scenario.refusesPages && world.happens(0.2)
         world.note("the cache fails")
-        return SinkError(isDenied ? .denied : .unavailable, "simulated")
+        return SinkError(isRefused ? .refused : isDenied ? .denied : .unavailable, "simulated")
     }
 
     /// Changes the cache, and returns which versions that were.
@@ -51,7 +52,7 @@ package struct SimulatedCache: Sink {
             let key = String(decoding: key, as: UTF8.self)
             let value = value.map { String(decoding: $0, as: UTF8.self) }
             world.note("cache: \(key) = \(value ?? "nothing")")
-            let begunAt = process.begunAt
+            let (begunAt, leftOutBefore) = (process.begunAt, process.beginning?.leftOutBefore)
             let clock = world.clock
             let time = clock.serviceTime
             let problem = world.access { world -> String? in
@@ -63,7 +64,7 @@ package struct SimulatedCache: Sink {
                 written.append((key, version))
                 let check = Invariants(world, begunAt: begunAt, clock, scenario)
                 defer { world.cache.written[key] = version }
-                return check.problem(inWriting: key, version)
+                return check.problem(inWriting: key, version, leftOutBefore: leftOutBefore)
             }
             if let problem { world.violate(problem) }
         }

@@ -26,20 +26,22 @@ struct SimulatedDisk: CheckpointStore {
         _ current: @escaping @Sendable () -> Checkpoint
     ) async throws(CheckpointError) {
         await life.pause(in: world)
+        let checkpoint = current()
         var failure: CheckpointError?
-        do throws(CheckpointError) { try file.saveNow(current()) } catch { failure = error }
-        examine(isPromised: failure == nil)
+        do throws(CheckpointError) { try file.saveNow(checkpoint) } catch { failure = error }
+        examine(checkpoint, isPromised: failure == nil)
         world.note("saved: \(failure?.description ?? "yes")")
         await life.pause(in: world)
         if let failure { throw failure }
     }
 
-    /// Looks at what a process would find now; if the save `isPromised` to be on disk, it stays there.
-    private func examine(isPromised: Bool) {
+    /// Looks at what a process would find now, after a save; if that `isPromised` to be on disk, it stays there.
+    private func examine(_ checkpoint: Checkpoint, isPromised: Bool) {
         let scenario = world.scenario
         let problems = world.access { state -> [String] in
             let bytes = state.disk.read(Self.path)
             let isNew = bytes != state.saved.bytes
+            if checkpoint.streams[Simulator.stream] != nil { state.saved.hasBeginning = true }
             defer {
                 if isPromised {
                     state.saved.possible = [bytes]
@@ -54,7 +56,8 @@ struct SimulatedDisk: CheckpointStore {
             let stream = found.streams[Simulator.stream]
             let check = Invariants(
                 state, begunAt: stream?.beginning.time, world.clock, scenario)
-            let problems = check.problems(inSaving: stream)
+            var problems = check.problems(inSaving: stream)
+            if found != checkpoint { problems.append("the checkpoint is not read as it was saved") }
             state.saved.bytes = bytes
             state.saved.content = found
             return problems

@@ -45,8 +45,10 @@ package final class SimulatedProcess: Sendable {
 
     /// How it ended; nil while it runs.
     var ending: Ending? { state.withLock(\.ending) }
+    /// When and where its stream was begun; nil before that.
+    var beginning: Checkpoint.Beginning? { progress.streams[Simulator.stream]?.tree.beginning }
     /// When its stream was begun, in seconds since 1970 by the daemon's clock; nil before that.
-    var begunAt: Double? { progress.streams[Simulator.stream]?.tree.beginning.time }
+    var begunAt: Double? { beginning?.time }
 
     /// Starts the daemon.
     func start(in world: World, on executor: SeededExecutor) throws(InvalidKeyTemplate) {

@@ -25,6 +25,8 @@ package final class SimulatedStream: Source {
 
     /// How long an iterator lives.
     private static let lifetime = Duration.seconds(900)
+    /// For how long, in seconds, a shard is known to be young by a clock that is wrong by hours.
+    private static let youth = 36_000.0
 
     private let world: World
     private let process: SimulatedProcess
@@ -85,7 +87,11 @@ package final class SimulatedStream: Source {
         world.note("iterator of \(shard) at \(start)")
         check { $0.opens(shard, at: $1) }
         world.access { $0.calls.iterators += 1 }
+        if !world.access(\.saved.hasBeginning) {
+            world.violate("\(shard) is opened before it is saved where the stream begins")
+        }
         if start == .latest { checkLatest(shard) }
+        if start == .trimHorizon { checkHorizon(shard) }
         let (iterator, openedAt) = try await perform("GetShardIterator", on: shard) {
             () throws(SourceError) in
             if case .at = start, scenario.refusesStart { throw error(.invalid, "GetShardIterator") }
@@ -166,13 +172,19 @@ package final class SimulatedStream: Source {
         let isOver = isAtEnd && (shard.endsWithRecords || entries.isEmpty)
         let next =
             isOver
-            ? nil : issue(cursor.shard, place, emptyPages: isPause ? cursor.emptyPages - 1 : nil)
+            ? nil
+            : issue(
+                cursor.shard, place, isAtEnd: isAtEnd,
+                emptyPages: isPause ? cursor.emptyPages - 1 : nil)
         world.note("page of \(cursor.shard) from \(cursor.place): \(entries.count), end \(isOver)")
         return (decode(entries, next), entries.last)
     }
 
-    private func issue(_ shard: ShardID, _ place: Int, emptyPages: Int? = nil) -> ShardIterator {
-        let most = Double(scenario.emptyPages)
+    /// Makes an iterator; more empty pages may follow it at the end of a shard than before records.
+    private func issue(
+        _ shard: ShardID, _ place: Int, isAtEnd: Bool = false, emptyPages: Int? = nil
+    ) -> ShardIterator {
+        let most = Double(scenario.emptyPages * (isAtEnd ? 4 : 1))
         let pages = emptyPages ?? (world.happens(0.3) ? Int(world.random(0...most)) : 0)
         return state.withLock { state in
             let text = "iterator-\(state.issued)"
@@ -190,9 +202,12 @@ package final class SimulatedStream: Source {
         let records = entries.map { entry in
             let name = ["INSERT", "MODIFY", "REMOVE"][entry.operation.place]
             let image = entry.image.map { #","NewImage":\#($0)"# } ?? ""
+            let time = Int(entry.time + scenario.recordOffset)
+            let made =
+                scenario.hasTimelessRecords ? "" : #""ApproximateCreationDateTime":\#(time),"#
             return #"""
                 {"eventName":"\#(name)","filler":"\#(filler)","dynamodb":{\#
-                "ApproximateCreationDateTime":\#(Int(entry.time + scenario.recordOffset)),\#
+                \#(made)\#
                 "Keys":{"id":{"S":"\#(entry.key)"}}\#(image),\#
                 "SequenceNumber":"\#(entry.number)"}}
                 """#
@@ -288,10 +303,21 @@ package final class SimulatedStream: Source {
         if let problem { world.violate(problem) }
     }
 
+    /// A shard that is known to be young is opened at its start or after a record: so the service tells what it has trimmed.
+    private func checkHorizon(_ shard: ShardID) {
+        guard !scenario.refusesStart, scenario.retention == ShardTree.retention,
+            let begunAt = process.begunAt.map(world.clock.serviceTime(of:)),
+            let createdAt = world.access({ $0.model.shards[shard]?.createdAt }),
+            now - createdAt < Self.youth,
+            begunAt < createdAt || scenario.start == .trimHorizon && !scenario.hasTimelessNames
+        else { return }
+        world.violate("\(shard) is young and opened at the horizon")
+    }
+
     /// Every page that was read and is not applied has its bytes set aside.
     private func checkBytes(_ acknowledged: [String: Int]) {
         // Pages that are let go without being applied are none that wait.
-        guard scenario.start == .trimHorizon, scenario.refusedKeys == nil,
+        guard scenario.start == .trimHorizon, scenario.refusedKeys == nil, !scenario.refusesPages,
             process.goal == .follow, process.life.isOn, !Task.isCancelled
         else { return }
         let bytes = state.withLock { $0.calls.unapplied(acknowledged: acknowledged) }

@@ -217,7 +217,9 @@ package struct Simulator {
             state.cache.written = [:]
             state.cache.applied = []
             state.cache.remembered = [:]
-            guard let saved = state.saved.content, let stream = saved.streams[Self.stream] else {
+            let stream = state.saved.content?.streams[Self.stream]
+            state.saved.hasBeginning = stream != nil
+            guard let saved = state.saved.content, let stream else {
                 state.latestAt = [:]
                 state.latestAsked = []
                 return nil

@@ -39,6 +39,8 @@ struct StreamModel: Sendable {
         let listedAfter: Double
         /// Whether the last page carries records, or an empty one follows it.
         let endsWithRecords: Bool
+        /// Whether its first record has the number of its start, or one after it.
+        let startsWithRecord: Bool
         var end: SequenceNumber?
         var closedAt = Double.infinity
         var entries: [Entry] = []
@@ -120,8 +122,11 @@ struct StreamModel: Sendable {
         item.version += 1
         let key = "k\(slot)-\(item.generation)"
         let isRemoval = item.version > 1 && Int.random(in: 0..<6, using: &generator) == 0
+        let start = shards[shard].flatMap {
+            $0.startsWithRecord && $0.entries.isEmpty ? $0.start : nil
+        }
         let entry = Entry(
-            number: nextNumber(), key: key, version: item.version,
+            number: start ?? nextNumber(), key: key, version: item.version,
             operation: item.version == 1 ? .insert : isRemoval ? .remove : .modify, time: time)
         items[slot] = isRemoval ? Item(generation: item.generation + 1) : item
         shards[shard]?.entries.append(entry)
@@ -181,7 +186,8 @@ struct StreamModel: Sendable {
             laziness: Double.random(in: 0...(isForgetful ? 0 : 7_200), using: &generator),
             // A short memory is for the records alone. No shard is listed for longer than its children are.
             listedAfter: isForgetful ? 1_800 : 0,
-            endsWithRecords: Bool.random(using: &generator))
+            endsWithRecords: Bool.random(using: &generator),
+            startsWithRecord: counter.isMultiple(of: 2))
         ids.insert(id, at: ids.place(of: id))
         open.insert(id, at: open.place(of: id))
         for slot in slots { shardOfSlot[slot] = id }

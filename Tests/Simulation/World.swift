@@ -125,6 +125,8 @@ struct SavedCheckpoint: Sendable {
     var content: Checkpoint?
     /// Its bytes.
     var bytes: [UInt8]?
+    /// Whether the present process has a stream from there, or has tried to save where it begins.
+    var hasBeginning = false
     /// What may be found after a loss of power: what the last save promised, and what was put in its place since.
     var possible: [[UInt8]?] = [nil]
 }
