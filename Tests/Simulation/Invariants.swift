@@ -7,7 +7,6 @@ import Walk
 ///    and without a loss there is no gap.
 /// 2. The order of an item: a process never writes an older version after a newer one, and never one that its
 ///    checkpoint has told it to be applied.
-///    At LATEST nothing is written that is older than the beginning by more than the clocks may differ.
 /// 3. Parents first: when a record is written, all of the shard's parent is acknowledged.
 /// 4. A saved position never goes past what the cache has acknowledged, and never back.
 /// 5. A shard is forgotten when it is listed no more, and when what comes after it has begun.
@@ -51,21 +50,6 @@ struct Invariants {
         return shard.entries.drop { $0.time <= from }
     }
 
-    /// Whether LATEST leaves out a record, as far as the daemon has a clock for that.
-    private func isLeftOut(_ entry: StreamModel.Entry) -> Bool {
-        guard scenario.start == .latest, scenario.isServiceTime, !scenario.hasTimelessNames,
-            (scenario.nameOffset, scenario.recordOffset) == (0, 0)
-        else { return false }
-        // An open stream has a shard of the last hours.
-        let isCurrent = model.shards.values.contains { shard in
-            (begunAt - 5 * 3_600...begunAt - 60).contains(shard.listedAt)
-        }
-        return isCurrent && entry.time < begunAt - StartPosition.clockTolerance - Self.skewMaximum
-    }
-
-    /// By how many seconds the machine's clock may be wrong, with what its rounding adds.
-    private static let skewMaximum = 202.0
-
     private func isAcknowledged(_ entry: StreamModel.Entry) -> Bool {
         entry.version <= world.cache.acknowledged[entry.key] ?? 0
     }
@@ -91,10 +75,7 @@ struct Invariants {
         }
         guard let places = model.places[key], let shard = model.shards[places[version - 1]]
         else { return nil }
-        let entry = shard.entries.first { $0.key == key && $0.version == version }
-        if let entry, isLeftOut(entry) { return "\(key) version \(version) is older than LATEST" }
-        guard let parent = shard.parent.flatMap({ model.shards[$0] })
-        else { return nil }
+        guard let parent = shard.parent.flatMap({ model.shards[$0] }) else { return nil }
         let missing = promised(parent).first { !isAcknowledged($0) && !isTrimmed($0, in: parent) }
         return missing.map {
             "\(shard.id) is applied before \($0.key) version \($0.version) of its parent \(parent.id)"
