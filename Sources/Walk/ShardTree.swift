@@ -62,6 +62,8 @@ package struct ShardTree: Sendable {
     static let margin = 3_600.0
     /// How long after a shard's end, in seconds, it is news that no child is listed.
     private static let recent = 300.0
+    /// How long after a shard's end, in seconds, all of its children are listed if one is.
+    private static let siblingsListed = 60.0
     /// How many whole listings must miss a parent, over how many seconds at the least, before a young child goes on
     /// without it.
     private static let listingsToConfirm = 3
@@ -250,7 +252,7 @@ package struct ShardTree: Sendable {
     /// Whether a shard ended so short a time ago, or nobody knows when, that not all of its children may be listed.
     package func hasEndedRecently(_ id: ShardID, time: Double) -> Bool {
         guard names.agrees, let age = ageAfterEnd(of: id, time: time) else { return true }
-        return age < Self.recent
+        return age < Self.siblingsListed
     }
 
     /// How long ago a shard ended, in seconds: its children are as old as that; else how old it is itself.
