@@ -29,13 +29,13 @@ import Walk
 
     @Test
     func `two thousand shards cost no more calls than they have to, and none waits for a hot one`()
-        throws
+        async throws
     {
         var crowd = Scenario.Crowd(shards: 2_000)
         crowd.stretch = .seconds(30)
         crowd.idle = IdlePause(
             minimum: .milliseconds(250), maximum: .seconds(1), pollsPerSecond: 200)
-        let report = try Simulator.run(crowd.scenario)
+        let report = try await simulated(crowd.scenario)
         for violation in report.violations { Issue.record("\(violation)") }
         let parts = report.looks.indices.dropLast().map { Part($0, of: report) }
         let (start, idle, changed, hot, rolledOver) = (

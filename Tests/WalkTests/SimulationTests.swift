@@ -11,9 +11,11 @@ import Testing
         stride(from: 0, to: 100, by: 25).map { $0..<$0 + 25 }
 
     @Test(arguments: runs)
-    func `nothing is lost, reordered or forgotten, whatever happens`(seeds: Range<UInt64>) throws {
+    func `nothing is lost, reordered or forgotten, whatever happens`(seeds: Range<UInt64>)
+        async throws
+    {
         for seed in seeds {
-            let report = try Simulator.run(Scenario(seed: seed))
+            let report = try await simulated(Scenario(seed: seed))
             for violation in report.violations {
                 Issue.record("\(violation)\nrepeat with: swift run simulate --seed \(seed)")
             }
@@ -21,9 +23,9 @@ import Testing
     }
 
     @Test(arguments: [1, 20, 300] as [UInt64])
-    func `a seed repeats itself`(seed: UInt64) throws {
+    func `a seed repeats itself`(seed: UInt64) async throws {
         #expect(
-            try Simulator.run(Scenario(seed: seed), isTracing: true)
-                == Simulator.run(Scenario(seed: seed), isTracing: true))
+            try await simulated(Scenario(seed: seed), isTracing: true)
+                == simulated(Scenario(seed: seed), isTracing: true))
     }
 }
