@@ -59,6 +59,8 @@ final class FaultyFiles: FileSystem {
     }
 
     func unlock(_ file: Int32, path: String) throws(FileError) {
+        // A lock ends with its process, which a test's is not: a child that is being started has it as well.
+        if hasStopped { return try files.unlock(file, path: path) }
         try perform([.unlock], path) { () throws(FileError) in
             try files.unlock(file, path: path)
         }
