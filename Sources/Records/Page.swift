@@ -103,4 +103,18 @@ package struct Page: Sendable {
         }
         return page
     }
+
+    /// The page without the records up to the number `last`, which other servers than AWS's bring again.
+    package func droppingRecords(upTo last: SequenceNumber) -> Page {
+        // A page is in order, so that most pages need a look at their ends alone.
+        let isRepeated = [records.first, records.last].contains { record in
+            record.flatMap(sequenceNumber).map { $0 <= last } ?? false
+        }
+        guard isRepeated else { return self }
+        var page = self
+        page.records.removeAll { record in
+            sequenceNumber(of: record).map { $0 <= last } ?? false
+        }
+        return page
+    }
 }

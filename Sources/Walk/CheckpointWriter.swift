@@ -1,6 +1,6 @@
 import Records
 
-/// Writes the content of a checkpoint file: JSON as `JSONEncoder` has it, a member to a line and in the order of the names.
+/// Writes the content of a checkpoint file: JSON with a member to a line, in the order of the names.
 ///
 /// All shards are written at every save, a second after the one before: with thousands of them, this is written by hand
 /// because it is most of what a save takes.
@@ -65,7 +65,7 @@ struct CheckpointWriter {
             writer.member("blocked", shard.blocked)
             writer.member("finishedAt", shard.finishedAt)
             writer.member("parent", shard.parent?.description)
-            writer.member("position", shard.position.word)
+            writer.member("position", shard.position.name)
             writer.member("recordTime", shard.recordTime)
             writer.member("sequenceNumber", shard.position.sequenceNumber?.digits)
             writer.member("timestamp", shard.position.timestamp)
@@ -154,23 +154,5 @@ struct CheckpointWriter {
 }
 
 extension Position {
-    /// The position's name in a checkpoint file.
-    fileprivate var word: String {
-        switch self {
-        case .trimHorizon: "TRIM_HORIZON"
-        case .start: "AT_SEQUENCE_NUMBER"
-        case .since: "AT_TIMESTAMP"
-        case .after: "AFTER_SEQUENCE_NUMBER"
-        case .end: "SHARD_END"
-        }
-    }
-
-    fileprivate var sequenceNumber: SequenceNumber? {
-        switch self {
-        case .start(let number), .after(let number): number
-        case .trimHorizon, .since, .end: nil
-        }
-    }
-
     fileprivate var timestamp: Double? { if case .since(let time) = self { time } else { nil } }
 }

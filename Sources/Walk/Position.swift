@@ -23,4 +23,23 @@ package enum Position: Hashable, Sendable {
         case .after, .end: true
         }
     }
+
+    /// The position's name in the words of GetShardIterator and of the checkpoint file.
+    package var name: String {
+        switch self {
+        case .trimHorizon: "TRIM_HORIZON"
+        case .start: "AT_SEQUENCE_NUMBER"
+        case .since: "AT_TIMESTAMP"
+        case .after: "AFTER_SEQUENCE_NUMBER"
+        case .end: "SHARD_END"
+        }
+    }
+
+    /// The sequence number that is part of the position, if one is.
+    package var sequenceNumber: SequenceNumber? {
+        switch self {
+        case .start(let number), .after(let number): number
+        case .trimHorizon, .since, .end: nil
+        }
+    }
 }

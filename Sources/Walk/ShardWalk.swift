@@ -165,34 +165,21 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         of held: inout Held?, after position: Position, isPastHead: Bool,
         passed: inout SequenceNumber?
     ) -> Bool {
-        guard let page = held?.page, !page.records.isEmpty else { return false }
+        guard var page = held?.page, !page.records.isEmpty else { return false }
         switch position {
         case .since(let time):
-            guard dropRecords(of: &held, upTo: passed) else { return false }
+            if let last = passed { page = page.droppingRecords(upTo: last) }
+            held?.page = page
+            guard let newest = held?.newest?.number else { return false }
             if isPastHead { break }
-            let newest = held?.newest?.number
-            let wanted = held?.page.droppingRecords(before: time)
-            if let wanted { held?.page = wanted }
+            held?.page = page.droppingRecords(before: time)
             if held?.newest == nil { passed = newest }
-        case .after(let last): return dropRecords(of: &held, upTo: last)
+        case .after(let last):
+            held?.page = page.droppingRecords(upTo: last)
+            return held?.page.records.isEmpty == false
         case .trimHorizon, .start, .end: break
         }
         return true
-    }
-
-    /// Leaves out of a page the records up to a number, as other servers than AWS's repeat some; false if none is left.
-    private func dropRecords(of held: inout Held?, upTo last: SequenceNumber?) -> Bool {
-        guard let page = held?.page, let last else { return true }
-        let isRepeated = [page.records.first, page.records.last].contains { record in
-            record.flatMap(page.sequenceNumber).map { $0 <= last } ?? false
-        }
-        guard isRepeated else { return true }
-        held?.page = Page(
-            bytes: page.bytes,
-            records: page.records.filter { record in
-                page.sequenceNumber(of: record).map { last < $0 } ?? true
-            }, next: page.next)
-        return held?.page.records.isEmpty == false
     }
 
     /// Maps and applies a page, records it and lets it go; nil when it is applied, else how the walk ends.

@@ -1,21 +1,6 @@
 import Logging
 package import Records
 
-/// A stream that can't be walked, or not any more.
-package enum WalkError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The stream does not exist, or no more.
-    case streamGone(String)
-    /// The service does not take the stream's name.
-    case refused(String)
-
-    package var description: String {
-        switch self {
-        case .streamGone(let reason): "the stream is gone: \(reason)"
-        case .refused(let reason): "the stream can't be read: \(reason)"
-        }
-    }
-}
-
 /// Walks one stream: finds its shards, reads those that are ready side by side, parents first.
 ///
 /// One task coordinates: it alone decides what is read and what is asked for. Its children do what waits: a task
@@ -110,24 +95,13 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         /// What the goal waits for, once the shards are known.
         var catchUp: CatchUp?
         var blocked = 0
-        /// When shards were not found, until a later listing has its say.
-        var missing: [ShardID: Duration] = [:]
-        /// What is said of shards that are listed, and are not found.
-        var doubts: [ShardID: Doubt] = [:]
+        var missing = MissingShards()
     }
 
-    /// How often in a row a shard was not found, and since when.
-    private struct Doubt {
-        let since: Duration
-        var count = 0
-    }
-
-    /// How often a stream or a listed shard has to be refused before that is believed.
+    /// How often, and for how long, a stream has to be refused before that is believed: a young one, or one behind a
+    /// server that restarts, is not found for a while.
     private static var refusalsMinimum: Int { 3 }
-    /// For how long a stream has to be: a young one, or one behind a server that restarts, is not found for a while.
     private static var refusedMinimum: Duration { .seconds(60) }
-    /// For how long a shard has to be that is in the lists of the same time.
-    private static var doubtMinimum: Duration { .seconds(20) }
 
     // MARK: Doing
 
@@ -233,13 +207,16 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             finish(id, &walk)
         case .gone(let hasRead):
             let now = parts.clock.uptime
-            if hasRead { walk.doubts[id] = nil }
-            walk.doubts[id, default: Doubt(since: now)].count += 1
+            walk.missing.note(id, afterPages: hasRead, at: now)
             let isOver = parts.progress.visit(stream) { stream in
                 stream.tree.isOverdue(id, time: parts.clock.time)
             }
             // After days without a walk there are many generations of these, and no listing could say more.
-            if isOver { confirmMissing(id, isListed: true, &walk) } else { walk.missing[id] = now }
+            if isOver {
+                confirmMissing(id, isListed: true, &walk)
+            } else {
+                walk.missing.awaitListing(of: id, from: now)
+            }
         case .caughtUp:
             parts.progress.update(stream) { $0.tree.leave(id) }
             walk.catchUp?.left(id)
@@ -268,7 +245,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         if children.isEmpty { walk.plan.shardEnded(id, at: parts.clock.uptime) }
         walk.catchUp?.ended(
             id, with: children, recentlyAt: isRecent ? parts.clock.uptime : nil)
-        walk.doubts[id] = nil
+        walk.missing.forget(id)
         parts.logger.info(
             "shard closed", metadata: ["shard": "\(id)", "table": "\(stream.table)"])
     }
@@ -348,8 +325,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             parts.addGap(
                 to: stream, id, "the shard before this one is not listed, and was never read")
         }
-        for (id, time) in walk.missing.sorted(by: { $0.key < $1.key }) where time < begunAt {
-            walk.missing[id] = nil
+        for id in walk.missing.takeThose(before: begunAt) {
             confirmMissing(id, isListed: listed.contains(id), &walk)
         }
         walk.catchUp?.listed(begunAt: begunAt)
@@ -367,10 +343,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     /// One that can't have aged out is tried again first, for a while; and for as long as it takes if it is listed and nothing
     /// continues it, as nothing waits for it then.
     private func confirmMissing(_ id: ShardID, isListed: Bool, _ walk: inout Coordination) {
-        let doubt = walk.doubts[id] ?? Doubt(since: parts.clock.uptime)
-        let isBelieved =
-            doubt.count >= Self.refusalsMinimum
-            && parts.clock.uptime - doubt.since >= Self.doubtMinimum
+        let isBelieved = walk.missing.isBelieved(id, at: parts.clock.uptime)
         let time = parts.clock.time
         let isLost = parts.progress.update(stream) { stream -> Bool? in
             let isMistake =
@@ -393,7 +366,6 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             }
             return
         }
-        walk.doubts[id] = nil
         if isLost {
             parts.addGap(
                 to: stream, id, "the shard is gone; what it held after its position is not known")
@@ -406,7 +378,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         let now = parts.clock.uptime
         guard !walk.isNew else { return walk.plan.setUrgent(true, at: now) }
         let hasOrphans = parts.progress.visit(stream) { $0.tree.hasOrphans }
-        let isWaiting = hasOrphans || !walk.missing.isEmpty || walk.catchUp?.needsListing == true
+        let isWaiting = hasOrphans || walk.missing.isWaiting || walk.catchUp?.needsListing == true
         walk.plan.setUrgent(isWaiting, at: now)
     }
 

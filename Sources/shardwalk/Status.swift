@@ -159,7 +159,8 @@ private struct StatusJSON: Encodable {
             var shards: [String: Shard] = [:]
             for (id, shard) in stream.shards {
                 shards[id.description] = Shard(
-                    position: shard.position.name, sequenceNumber: shard.position.number?.digits,
+                    position: shard.position.name,
+                    sequenceNumber: shard.position.sequenceNumber?.digits,
                     parent: shard.parent?.description,
                     lastRecordAgeSeconds: shard.recordTime.map { max(0, time - $0) },
                     stopped: shard.blocked)
@@ -168,26 +169,5 @@ private struct StatusJSON: Encodable {
                 table: arn.table, shards: shards, gaps: stream.gaps, drained: stream.isDrained)
         }
         self.streams = streams
-    }
-}
-
-extension Position {
-    /// The position in the words of the checkpoint file.
-    fileprivate var name: String {
-        switch self {
-        case .trimHorizon: "TRIM_HORIZON"
-        case .start: "AT_SEQUENCE_NUMBER"
-        case .since: "AT_TIMESTAMP"
-        case .after: "AFTER_SEQUENCE_NUMBER"
-        case .end: "SHARD_END"
-        }
-    }
-
-    /// The sequence number that is part of the position, if one is.
-    fileprivate var number: SequenceNumber? {
-        switch self {
-        case .start(let number), .after(let number): number
-        case .trimHorizon, .since, .end: nil
-        }
     }
 }
