@@ -18,10 +18,7 @@ done
     fail "minutes and seed are numbers, minutes 1 at least" "deploy/chaos.sh --minutes 10 --seed 1"
 
 step "packages"
-install_packages "${build_packages[@]}" "${test_packages[@]}"
-provide_redis
-find_swift
-provide_python
+provide_test_tools
 
 step "build"
 swift build --build-tests

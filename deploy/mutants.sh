@@ -11,8 +11,9 @@ seeds=${1:-2000} folder=.build/mutants
 find_swift
 step "planting"
 mkdir -p "$folder"
-mapfile -t names < <(python3 Tests/Mutants/plant.py . "$folder")
-((${#names[@]} > 0)) || fail "no bug was planted" "see what Tests/Mutants/plant.py says above"
+list=$(python3 Tests/Mutants/plant.py . "$folder") ||
+    fail "not all bugs could be planted" "see what Tests/Mutants/plant.py says above"
+mapfile -t names <<<"$list"
 names=("${names[@]:0:${2:-${#names[@]}}}")
 swift build --package-path "$folder" -c release --product simulate
 simulate=$(swift build --package-path "$folder" -c release --product simulate --show-bin-path)/simulate

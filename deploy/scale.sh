@@ -15,17 +15,13 @@ while (($# > 0)); do
 done
 
 step "packages"
-install_packages "${build_packages[@]}" "${test_packages[@]}"
-provide_redis
-find_swift
-provide_python
+provide_test_tools
 
 step "build"
-simulation_options=(-c release --static-swift-stdlib --product simulate -Xswiftc -use-ld=lld)
 swift build "${release_options[@]}"
 swift build "${simulation_options[@]}"
 program=$(release_program)
-simulate=$(swift build "${simulation_options[@]}" --show-bin-path)/simulate
+simulate=$(simulation_program)
 results=$(mktemp -d)
 
 # Runs a command for each number of shards, and prints the table of what it printed.

@@ -130,5 +130,21 @@ readonly release_options=(
     -c release --static-swift-stdlib --product shardwalk -Xswiftc -use-ld=lld
 )
 
+# How the simulation is built.
+readonly simulation_options=(
+    -c release --static-swift-stdlib --product simulate -Xswiftc -use-ld=lld
+)
+
 # The path of the program that a release build makes.
 release_program() { printf '%s/shardwalk' "$(swift build "${release_options[@]}" --show-bin-path)"; }
+
+# The path of the command that a build of the simulation makes.
+simulation_program() { printf '%s/simulate' "$(swift build "${simulation_options[@]}" --show-bin-path)"; }
+
+# Installs whatever the tests need.
+provide_test_tools() {
+    install_packages "${build_packages[@]}" "${test_packages[@]}"
+    provide_redis
+    find_swift
+    provide_python
+}

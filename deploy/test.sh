@@ -30,12 +30,8 @@ check_libraries() {
 
 step "packages"
 command -v node >/dev/null || test_packages+=(nodejs)
-install_packages "${build_packages[@]}" "${test_packages[@]}" shellcheck systemd
-provide_redis
-find_swift
-
-step "Python packages"
-provide_python
+test_packages+=(shellcheck systemd)
+provide_test_tools
 
 step "format"
 swift format lint --strict --recursive Sources Tests Package.swift
@@ -48,9 +44,8 @@ without_warnings swift build "${release_options[@]}"
 check_libraries
 
 step "simulation"
-simulation_options=(-c release --static-swift-stdlib --product simulate -Xswiftc -use-ld=lld)
 without_warnings swift build "${simulation_options[@]}"
-"$(swift build "${simulation_options[@]}" --show-bin-path)/simulate" --seeds 2000
+"$(simulation_program)" --seeds 2000
 
 step "mutants"
 deploy/mutants.sh 100 14
