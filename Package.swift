@@ -116,7 +116,9 @@ let package = Package(
         // Targets for fuzzing, on inputs that a seed makes.
         .testTarget(
             name: "FuzzTests",
-            dependencies: ["shardwalk", "Records", "Walk", "AWS", "Streams", "Redis", logging],
+            dependencies: [
+                "shardwalk", "Records", "Walk", "AWS", "Streams", "Redis", "TestBed", logging,
+            ],
             exclude: ["LibFuzzer.swift", "Corpus", "json.dict"], swiftSettings: house),
         .testTarget(
             name: "HouseTests", dependencies: ["shardwalk", "TestBed"], swiftSettings: house),

@@ -1,4 +1,5 @@
 import Foundation
+import TestBed
 import Testing
 
 /// The targets that deploy/fuzz.sh runs for long, on inputs that are the same in every run.
@@ -11,13 +12,8 @@ import Testing
     func `what holds for any input holds for the seeds and for what is made of them`(
         target: FuzzTarget
     ) async throws {
-        // On a thread of its own: seconds of work would keep all other tests from the pool that they share.
-        let result = await withCheckedContinuation { continuation in
-            Thread {
-                continuation.resume(returning: Result { try Self.firstFinding(of: target) })
-            }.start()
-        }
-        if let finding = try result.get() { Issue.record("\(target.rawValue), \(finding)") }
+        let finding = try await onOwnThread { try Self.firstFinding(of: target) }
+        if let finding { Issue.record("\(target.rawValue), \(finding)") }
     }
 
     /// The first input for which something does not hold, and what that is.

@@ -5,8 +5,11 @@ import Foundation
 /// What is decoded lies inside the page, is what Foundation finds as well, and can be mapped and read.
 enum PageTarget {
     private static let templates = ["{pk}", "user:{pk}:{sk}", "{{{sk}}}{pk}{pk}", "{Id}"].map {
-        // swift-format-ignore: NeverUseForceTry
-        try! KeyTemplate($0)
+        text in
+        guard let template = try? KeyTemplate(text) else {
+            preconditionFailure("\(text) is no template")
+        }
+        return template
     }
 
     /// Reads an answer of GetRecords.

@@ -102,6 +102,8 @@ package struct Scenario: Sendable {
     package var recordOffset = 0.0
     /// How long the service keeps a record, in seconds; other servers than AWS's may do so for a shorter time.
     package var retention = ShardTree.retention
+    /// Whether that is a shorter time than AWS's.
+    var isForgetful: Bool { retention < ShardTree.retention }
     /// The longest that one half of a call takes, in milliseconds.
     package var latencyMaximum = 20.0
     /// How old a page of DescribeStream may be, in seconds.

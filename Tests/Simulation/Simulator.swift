@@ -300,7 +300,7 @@ package struct Simulator {
             + .seconds(shards / scenario.listingPage + 1) * 4
             + (scenario.ending == .drained ? DiscoveryPlan.lookingMinimumAtEnd : .zero)
             // What is listed and not found is doubted for a while, and for another one at half its age.
-            + (scenario.retention < ShardTree.retention ? .seconds(900) : .zero)
+            + (scenario.isForgetful ? .seconds(900) : .zero)
     }
 
     /// Whether the scenario is over; looks at how processes end, too.

@@ -95,6 +95,7 @@ struct StreamModel: Sendable {
     private let hasTimelessNames: Bool
     private let nameOffset: Double
     private let retention: Double
+    private let isForgetful: Bool
 
     /// The stream of a scenario, which is being switched on.
     init(_ scenario: Scenario) {
@@ -103,6 +104,7 @@ struct StreamModel: Sendable {
         hasTimelessNames = scenario.hasTimelessNames
         nameOffset = scenario.nameOffset
         retention = scenario.retention
+        isForgetful = scenario.isForgetful
     }
 
     // MARK: What happens to the stream
@@ -174,7 +176,6 @@ struct StreamModel: Sendable {
         let padded = String(repeating: "0", count: width - digits.utf8.count) + digits
         let mark = String(Int.random(in: 0x1000_0000...0x7FFF_FFFF, using: &generator), radix: 16)
         let id = ShardID("shardId-\(padded)-\(mark)")
-        let isForgetful = retention < ShardTree.retention
         // A child may come into sight before its parent, but not by much.
         let shyness = parent == nil ? 0 : Double.random(in: 0...shynessMaximum, using: &generator)
         let earliest = parent.flatMap { shards[$0]?.listedAt }.map { $0 - Self.precedence }
