@@ -9,10 +9,8 @@ struct CommandBuffer: Sendable {
 
     /// The most commands that are sent together.
     static let countMax = 1_000
-    /// The most bytes that are sent together, unless a single command is longer.
+    /// The most bytes that are sent together, unless a single batch is longer.
     static let bytesMax = 1 << 20
-    /// What the framing of a SET takes beside its key and value, at the most.
-    private static let framingBytesMax = 64
 
     /// A buffer without commands.
     init() {}
@@ -34,14 +32,27 @@ struct CommandBuffer: Sendable {
         count += 1
     }
 
-    /// Adds the changes in `range`: SET for a key that has a value, DEL for one that has none any more.
+    /// Adds the changes in `range`: MSET of the keys that have a value, DEL of those that have none any more.
     mutating func append(_ changes: ChangeSet, in range: Range<Int>) {
-        changes.forEach(in: range) { key, value in
-            bytes.append(contentsOf: value == nil ? Self.delete : Self.set)
-            appendBulk(key)
-            if let value { appendBulk(value) }
+        let removed = changes.changes[range].count { $0.value == .removed }
+        if removed < range.count {
+            appendHeader("*", 1 + 2 * (range.count - removed))
+            bytes.append(contentsOf: Self.set)
+            changes.forEach(in: range) { key, value in
+                guard let value else { return }
+                appendBulk(key)
+                appendBulk(value)
+            }
+            count += 1
         }
-        count += range.count
+        if removed > 0 {
+            appendHeader("*", 1 + removed)
+            bytes.append(contentsOf: Self.delete)
+            changes.forEach(in: range) { key, value in
+                if value == nil { appendBulk(key) }
+            }
+            count += 1
+        }
     }
 
     /// Adds commands that are encoded already.
@@ -50,22 +61,8 @@ struct CommandBuffer: Sendable {
         count += other.count
     }
 
-    /// Whether a change can be added without passing a bound; an empty buffer takes any.
-    func hasRoom(for change: ChangeSet.Change) -> Bool {
-        let value =
-            switch change.value {
-            case .removed: 0
-            case .page(let range), .owned(let range): range.count
-            }
-        return hasRoom(commands: 1, bytes: change.key.count + value + Self.framingBytesMax)
-    }
-
-    /// Whether commands can be added without passing a bound; an empty buffer takes any.
-    func hasRoom(for other: CommandBuffer) -> Bool {
-        hasRoom(commands: other.count, bytes: other.bytes.count)
-    }
-
-    private func hasRoom(commands: Int, bytes: Int) -> Bool {
+    /// Whether so much can be added without passing a bound; an empty buffer takes any.
+    func hasRoom(commands: Int, bytes: Int) -> Bool {
         count == 0
             || (count + commands <= Self.countMax && self.bytes.count + bytes <= Self.bytesMax)
     }
@@ -76,8 +73,8 @@ struct CommandBuffer: Sendable {
         count = 0
     }
 
-    private static let set = Array("*3\r\n$3\r\nSET\r\n".utf8)
-    private static let delete = Array("*2\r\n$3\r\nDEL\r\n".utf8)
+    private static let set = Array("$4\r\nMSET\r\n".utf8)
+    private static let delete = Array("$3\r\nDEL\r\n".utf8)
 
     private mutating func appendBulk(_ content: UnsafeRawBufferPointer) {
         appendHeader("$", content.count)

@@ -10,6 +10,8 @@ final class Connection {
     private let inbox: Inbox
     private let logger: Logger
     private var session: Session?
+    /// The number of connections that were made.
+    private var era = 0
     private var reconnection = Reconnection(
         generator: SeededGenerator(seed: .random(in: .min ... .max)))
     private var jobs: [Job] = []
@@ -45,6 +47,7 @@ final class Connection {
         do throws(SinkError) {
             let session = try Session(configuration)
             self.session = session
+            era += 1
             lastUse = .now
             if reconnection.failures == 0 {
                 logger.info("Connected to Redis", metadata: metadata(of: session))
@@ -59,12 +62,15 @@ final class Connection {
 
     /// Sends the batches that wait, as far as they fit into one pipeline, and takes their replies.
     private func carry(_ session: Session) {
+        // What goes back to positions that were read before may not be true any more.
+        for job in jobs where job.isMeant(forOtherThan: era) { job.fail(Self.outdated) }
+        jobs.removeAll { $0.isMeant(forOtherThan: era) }
+        guard !jobs.isEmpty else { return }
         pipeline.removeAll()
         var shares: [(job: Int, commands: Int)] = []
         for index in jobs.indices {
-            let commands = jobs[index].send(into: &pipeline)
-            if commands == 0 { break }
-            shares.append((index, commands))
+            guard jobs[index].send(into: &pipeline) else { break }
+            shares.append((index, jobs[index].commandCount))
         }
 
         var share = 0
@@ -84,11 +90,11 @@ final class Connection {
     /// After a pipeline was answered: finishes what is complete, and acts on refusals of the server as such.
     private func settle(_ session: Session) {
         lastUse = .now
-        let ending = jobs.first { $0.endsConnection }
-        for job in jobs where job.isDone { job.finish() }
+        let ending = jobs.lazy.compactMap(\.ending).first
+        for job in jobs where job.isDone { job.finish(era: era, identity: session.identity) }
         jobs.removeAll { $0.isDone }
         if let ending {
-            lose(session, ending.failure ?? SinkError(.unavailable, "the server refused to go on"))
+            lose(session, ending)
         } else {
             noteSuccess(session)
         }
@@ -122,6 +128,10 @@ final class Connection {
         for job in jobs { job.fail(others) }
         jobs = []
         noteFailure(reason)
+    }
+
+    private static var outdated: SinkError {
+        SinkError(.outdated, "the connection to Redis was lost and made again")
     }
 
     private func noteFailure(_ reason: SinkError) {

@@ -1,93 +1,109 @@
-import Records
 import Walk
 
-/// One batch on its way through a connection: how much of it was sent and answered.
+/// One batch, or a few commands, on the way through a connection.
 ///
-/// Large batches are sent in pieces, small ones share a piece with others; the replies find their way
-/// back here, and the batch is done when the last of them is in.
+/// It is sent in one piece, together with others; the replies find their way back here, and it is done when the last of
+/// them is in.
 struct Job {
     /// What is to be sent.
     enum Content: Sendable {
-        /// The changes of a page; every one of them must be acknowledged.
-        case changes(ChangeSet)
-        /// Commands whose replies are wanted, whatever they are.
-        case commands(CommandBuffer)
+        /// Changes; all of them must be acknowledged.
+        case batch(Batch)
+        /// Commands whose replies are wanted, whatever they are; with an era, over that connection alone.
+        case commands(CommandBuffer, era: Int?)
     }
 
-    /// What became of a batch: the replies that are wanted (none for changes), or why it failed.
-    typealias Outcome = Result<[Reply], SinkError>
+    /// What came of a job: the replies that are wanted (none for a batch), and the connection that they came over.
+    struct Answer: Sendable {
+        /// The replies to commands.
+        var replies: [Reply] = []
+        /// The number of the connection.
+        let era: Int
+        /// How the server knows the connection, see ``Session/identity``.
+        let identity: String?
+    }
 
-    /// Whether a refusal says that the connection is of no more use.
-    private(set) var endsConnection = false
+    /// What became of a job, or why it failed.
+    typealias Outcome = Result<Answer, SinkError>
+
+    /// The connection that the job is meant for; nil for any.
+    let era: Int?
+    /// The number of its commands.
+    let commandCount: Int
+    /// The refusal that says that the connection is of no more use.
+    private(set) var ending: SinkError?
+    /// The refusal of a batch.
+    private(set) var failure: SinkError?
     private let content: Content
     private let continuation: CheckedContinuation<Outcome, Never>
-    private var sent = 0
-    private var answered = 0
+    private var isSent = false
     private var replies: [Reply] = []
-    /// The first refusal of one of its commands.
-    private(set) var failure: SinkError?
 
-    /// A batch whose sender awaits `continuation`; it is resumed exactly once.
+    /// A job whose sender awaits `continuation`; it is resumed exactly once.
     init(_ content: Content, _ continuation: CheckedContinuation<Outcome, Never>) {
         self.content = content
         self.continuation = continuation
-    }
-
-    /// The number of commands.
-    private var count: Int {
         switch content {
-        case .changes(let changes): changes.count
-        case .commands(let commands): commands.count
+        case .batch(let batch): (era, commandCount) = (batch.step?.step.era, batch.commands.count)
+        case .commands(let commands, let era): (self.era, commandCount) = (era, commands.count)
         }
     }
 
-    /// Whether nothing more is to be sent or awaited: all is answered, or what was sent is and has failed.
-    var isDone: Bool { answered == sent && (sent == count || failure != nil) }
+    /// Whether everything was sent and answered.
+    var isDone: Bool { isSent && replies.count == commandCount }
 
-    /// Adds as many commands as there is room for, and returns their number.
-    mutating func send(into buffer: inout CommandBuffer) -> Int {
-        let before = sent
+    /// Whether the job is bound to another connection than that of `era`.
+    func isMeant(forOtherThan era: Int) -> Bool { self.era.map { $0 != era } ?? false }
+
+    /// Adds the commands if there is room for them; an empty buffer takes any.
+    mutating func send(into buffer: inout CommandBuffer) -> Bool {
         switch content {
-        case .changes(let changes):
-            while sent < changes.count, buffer.hasRoom(for: changes.changes[sent]) {
-                buffer.append(changes, in: sent..<sent + 1)
-                sent += 1
+        case .batch(let batch):
+            guard buffer.hasRoom(commands: commandCount, bytes: batch.byteCountMax) else {
+                return false
             }
-        case .commands(let commands):
-            guard sent == 0, buffer.hasRoom(for: commands) else { return 0 }
+            batch.append(to: &buffer)
+        case .commands(let commands, _):
+            guard buffer.hasRoom(commands: commands.count, bytes: commands.bytes.count) else {
+                return false
+            }
             buffer.append(commands)
-            sent = commands.count
         }
-        return sent - before
+        isSent = true
+        return true
     }
 
     /// Takes the reply to the oldest command that was not answered.
     ///
-    /// - Throws: `unavailable` if the reply cannot be that command's: the two sides have lost count.
+    /// - Throws: `unavailable` if the replies cannot be those of the commands: the two sides have lost count.
     mutating func take(_ reply: Reply) throws(SinkError) {
-        defer { answered += 1 }
-        if case .error(let error) = reply, error.verdict.endsConnection { endsConnection = true }
-        guard case .changes(let changes) = content else {
-            replies.append(reply)
-            return
+        defer { replies.append(reply) }
+        if case .error(let error) = reply {
+            // The first refusal tells the story: the others are its repetition, or say that the transaction was dropped.
+            let refusal = error.sinkError(for: name(ofCommand: replies.count))
+            if error.verdict.endsConnection { ending = ending ?? refusal }
+            if case .batch = content { failure = failure ?? refusal }
         }
-        let isRemoval = changes.changes[answered].value == .removed
-        switch reply {
-        case .status where !isRemoval, .integer where isRemoval: return
-        case .error(let error):
-            // The first refusal tells the story; the others are mostly its repetition.
-            failure = failure ?? error.sinkError(for: isRemoval ? "DEL" : "SET")
-        default:
-            throw SinkError(.unavailable, "the server's replies do not match the commands")
+        guard case .batch(let batch) = content, failure == nil, replies.count == commandCount - 1
+        else { return }
+        failure = try batch.objection(to: replies + [reply])
+    }
+
+    private func name(ofCommand index: Int) -> String {
+        switch content {
+        case .batch(let batch): batch.commands[index]
+        case .commands: "a command"
         }
     }
 
-    /// Tells the sender what became of the batch.
-    func finish() {
-        continuation.resume(returning: failure.map { .failure($0) } ?? .success(replies))
+    /// Tells the sender what became of the job over a connection.
+    func finish(era: Int, identity: String?) {
+        var answer = Answer(era: era, identity: identity)
+        if case .commands = content { answer.replies = replies }
+        continuation.resume(returning: failure.map { .failure($0) } ?? .success(answer))
     }
 
-    /// Tells the sender that the batch could not be finished; a refusal that came before goes first.
+    /// Tells the sender that the job could not be finished; a refusal that came before goes first.
     func fail(_ reason: SinkError) {
         continuation.resume(returning: .failure(failure ?? reason))
     }

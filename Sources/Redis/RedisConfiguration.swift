@@ -10,6 +10,8 @@ package struct RedisConfiguration: Sendable {
     package var connectTimeout: Duration = .seconds(5)
     /// The time for which a pipeline may make no progress: no byte taken, no reply given.
     package var commandTimeout: Duration = .seconds(10)
+    /// The daemon's name, under which the positions of its streams are held in Redis; nil where none are held.
+    package var positionsName: String?
     /// The name that the server shows for the connection; no spaces.
     package var clientName: String = "shardwalk"
     /// The time after which a silent connection is asked whether it still lives.

@@ -27,9 +27,13 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
     ///
     /// Servers quote the arguments of a command that they do not know, and those can be values.
     package init(_ line: String) {
-        let line =
+        var line =
             line.firstRange(of: ", with args beginning with").map { line[..<$0.lowerBound] }
             ?? line[...]
+        // A transaction that was dropped names the cause behind its own code.
+        if line.hasPrefix("EXECABORT "), let cause = line.firstRange(of: "because of: ") {
+            line = line[cause.upperBound...]
+        }
         let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
         let word = parts.first ?? ""
         let isCode =
@@ -84,7 +88,9 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
         case "NOPERM":
             Verdict(
                 kind: .denied, endsConnection: false,
-                advice: "the user needs SET and DEL on these keys (ACL SETUSER)")
+                advice:
+                    "the user may not use this command or key (ACL SETUSER); docs/operations.md lists what it needs"
+            )
         case "ERR" where text.hasPrefix("max number of clients"):
             reconnect("it has no room for another client (maxclients)")
         case "ERR" where text.hasPrefix("Protocol error"):

@@ -9,6 +9,11 @@ package struct ServerInfo: Hashable, Sendable {
     /// What is evicted when memory is full, such as `noeviction`; nil where the server does not say.
     package let maxmemoryPolicy: String?
 
+    /// The name that the server gave itself when it started; nil where it does not say.
+    package let runID: String?
+    /// How many keys were evicted since the server started; nil where it does not say.
+    package let evictedKeys: Int?
+
     /// Reads the answer to INFO; a text without any known field is that of a server that says nothing.
     package init(info: String) {
         var fields: [Substring: Substring] = [:]
@@ -24,6 +29,8 @@ package struct ServerInfo: Hashable, Sendable {
         role = fields["role"].map(String.init)
         // A replica that can be written to is unusual, but what somebody wants who sets it up.
         isReadOnlyReplica = fields["role"] == "slave" && fields["slave_read_only"] != "0"
+        runID = fields["run_id"].map(String.init)
+        evictedKeys = fields["evicted_keys"].flatMap { Int($0) }
         maxmemoryPolicy = fields["maxmemory_policy"].map(String.init)
     }
 }

@@ -8,6 +8,10 @@ final class Session {
     var peer: String { socket.peer }
     /// What the server said about itself at the login.
     private(set) var server = ServerInfo(info: "")
+    /// How the server knows this connection, by its own name and the connection's number; nil where it does not say.
+    ///
+    /// Both together are never given twice.
+    private(set) var identity: String?
     private let socket: Socket
     private let reader = ReplyReader()
     private var received = [UInt8](repeating: 0, count: 64 << 10)
@@ -49,6 +53,11 @@ final class Session {
             try demand(["SELECT", String(address.database)], until: deadline)
         }
         server = ServerInfo(info: try reply(to: ["INFO"], until: deadline).text ?? "")
+        if let run = server.runID,
+            case .integer(let number) = try reply(to: ["CLIENT", "ID"], until: deadline)
+        {
+            identity = "\(run) \(number)"
+        }
         if server.isReadOnlyReplica {
             throw SinkError(
                 .unavailable, "it is a read-only replica; the primary is looked up again")

@@ -80,16 +80,22 @@ package struct Checkpoint: Equatable, Sendable {
         package var gaps: [Gap]
         /// Whether the stream was switched off and everything in it is applied.
         package var isDrained: Bool
+        /// Whether the cache holds the positions as well: if it has none any more, it was emptied.
+        package var isCached: Bool
+        /// How far shards had been applied whose changes the cache has lost, and that are not there again yet.
+        package var lost: [ShardID: Position]
 
         /// A stream with its shards.
         package init(
             beginning: Beginning, shards: [ShardID: Shard] = [:], gaps: [Gap] = [],
-            isDrained: Bool = false
+            isDrained: Bool = false, isCached: Bool = false, lost: [ShardID: Position] = [:]
         ) {
             self.beginning = beginning
             self.shards = shards
             self.gaps = gaps
             self.isDrained = isDrained
+            self.isCached = isCached
+            self.lost = lost
         }
     }
 
@@ -187,6 +193,8 @@ private struct CheckpointText: Decodable {
         var shards: [String: Shard]
         var gaps: [Checkpoint.Gap]
         var drained: Bool
+        var cached: Bool?
+        var lost: [String: Shard]?
     }
 
     var name: String
@@ -207,9 +215,16 @@ private struct CheckpointText: Decodable {
                     recordTime: shard.recordTime, finishedAt: shard.finishedAt,
                     blocked: shard.blocked)
             }
+            var lost: [ShardID: Position] = [:]
+            for (id, shard) in stream.lost ?? [:] {
+                guard let position = shard.readPosition else {
+                    throw .content("what was lost of shard \(id) can't be read")
+                }
+                lost[ShardID(id)] = position
+            }
             result.streams[arn] = Checkpoint.Stream(
                 beginning: stream.beginning, shards: shards, gaps: stream.gaps,
-                isDrained: stream.drained)
+                isDrained: stream.drained, isCached: stream.cached ?? false, lost: lost)
         }
         return result
     }

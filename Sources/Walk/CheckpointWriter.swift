@@ -37,6 +37,10 @@ struct CheckpointWriter {
                 writer.member("newestShardTime", stream.beginning.newestShardTime)
                 writer.member("time", stream.beginning.time)
             }
+            if stream.isCached {
+                writer.name("cached")
+                writer.raw("true")
+            }
             writer.name("drained")
             writer.raw(stream.isDrained ? "true" : "false")
             writer.name("gaps")
@@ -50,12 +54,19 @@ struct CheckpointWriter {
                     }
                 }
             }
-            writer.name("shards")
-            writer.object { writer in
-                for (id, shard) in stream.shards.sorted(by: { $0.key < $1.key }) {
-                    writer.name(id.description)
-                    writer.write(shard)
-                }
+            if !stream.lost.isEmpty {
+                writer.shards("lost", stream.lost.mapValues { Checkpoint.Shard(position: $0) })
+            }
+            writer.shards("shards", stream.shards)
+        }
+    }
+
+    private mutating func shards(_ name: String, _ shards: [ShardID: Checkpoint.Shard]) {
+        self.name(name)
+        object { writer in
+            for (id, shard) in shards.sorted(by: { $0.key < $1.key }) {
+                writer.name(id.description)
+                writer.write(shard)
             }
         }
     }

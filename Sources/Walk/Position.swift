@@ -17,7 +17,7 @@ package enum Position: Hashable, Sendable {
     case end
 
     /// Whether something is applied: such a shard never waits for its parent again.
-    var hasBegun: Bool {
+    package var hasBegun: Bool {
         switch self {
         case .trimHorizon, .start, .since: false
         case .after, .end: true

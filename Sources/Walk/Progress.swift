@@ -14,6 +14,65 @@ package final class Progress: Sendable {
         package fileprivate(set) var gaps: [Checkpoint.Gap] = []
         /// Whether the stream was switched off and everything in it is applied.
         package fileprivate(set) var isDrained = false
+        /// Whether the cache holds the positions as well.
+        package fileprivate(set) var isCached = false
+        /// How far shards had been applied whose changes the cache has lost, and that are not there again yet.
+        package fileprivate(set) var lost: [ShardID: Position] = [:]
+        private var recovery = Recovery()
+
+        /// A stream that begins.
+        fileprivate init(_ tree: ShardTree) { self.tree = tree }
+
+        /// A stream as it is remembered.
+        fileprivate init(_ memory: Checkpoint.Stream, inSameProcess: Bool) {
+            tree = ShardTree(memory, inSameProcess: inSameProcess)
+            gaps = memory.gaps
+            isDrained = memory.isDrained
+            isCached = memory.isCached
+            lost = memory.lost
+        }
+
+        /// What is to be remembered of the stream.
+        package var memory: Checkpoint.Stream {
+            Checkpoint.Stream(
+                beginning: tree.beginning, shards: tree.memory, gaps: gaps, isDrained: isDrained,
+                isCached: isCached, lost: lost)
+        }
+
+        /// Notes that records of a shard are written which the cache had lost; returns what has been written again when
+        /// that was the last of it.
+        package mutating func noteRecovered(
+            _ shard: ShardID, upTo position: Position, records: Int = 0
+        ) -> Recovery? {
+            guard let lost = lost[shard] else { return nil }
+            recovery.records += records
+            recovery.shards.insert(shard)
+            guard !lost.isAhead(of: position) else { return nil }
+            return giveUp([shard])
+        }
+
+        /// Notes that lost changes of shards won't come any more; returns what has been written again if nothing else is to
+        /// come.
+        package mutating func giveUp(_ shards: [ShardID]) -> Recovery? {
+            for shard in shards { lost[shard] = nil }
+            guard lost.isEmpty else { return nil }
+            defer { recovery = Recovery() }
+            return recovery
+        }
+
+        /// Goes on counting what another state of the stream began to count.
+        fileprivate mutating func continueRecovery(of other: Stream?) {
+            guard let other, !other.lost.isEmpty else { return }
+            recovery = other.recovery
+        }
+    }
+
+    /// What has been written again after the cache had lost it.
+    package struct Recovery: Equatable, Sendable {
+        /// The records, of those that had been applied before.
+        package fileprivate(set) var records = 0
+        /// The shards that they belong to.
+        package fileprivate(set) var shards: Set<ShardID> = []
     }
 
     /// Counts since the process started.
@@ -62,8 +121,7 @@ package final class Progress: Sendable {
                 shard.finishedAt.map { savedAt - $0 > ShardTree.finishedKept } ?? false
             }
             if memory.isDrained, isLongOver { memory.shards = [:] }
-            state.streams[arn] = Stream(
-                tree: ShardTree(memory), gaps: memory.gaps, isDrained: memory.isDrained)
+            state.streams[arn] = Stream(memory, inSameProcess: false)
         }
         self.state = Mutex(state)
     }
@@ -77,13 +135,39 @@ package final class Progress: Sendable {
     package var streams: [StreamARN: Stream] { state.withLock { $0.streams } }
 
     /// Begins a stream, in the place of what was known of it; losses that were noticed stay noticed.
-    package func begin(_ stream: StreamARN, with tree: ShardTree) {
+    ///
+    /// What the cache has lost is `lost` until it is written again.
+    package func begin(
+        _ stream: StreamARN, with tree: ShardTree, lost: [ShardID: Position] = [:]
+    ) {
         state.withLock { state in
             state.revision += 1
-            let gaps = state.streams[stream]?.gaps ?? []
+            let known = state.streams[stream]
             let before = state.gapsBefore.removeValue(forKey: stream) ?? []
-            state.streams[stream] = Stream(
-                tree: tree, gaps: (gaps + before).suffix(Checkpoint.gapsMaximum))
+            var begun = Stream(tree)
+            begun.gaps = ((known?.gaps ?? []) + before).suffix(Checkpoint.gapsMaximum)
+            begun.lost = lost
+            begun.continueRecovery(of: known)
+            state.streams[stream] = begun
+        }
+    }
+
+    /// Goes on with a stream from what is remembered of it, in the place of what was known; blocked shards stay so.
+    package func restore(_ stream: StreamARN, to memory: Checkpoint.Stream) {
+        state.withLock { state in
+            state.revision += 1
+            var restored = Stream(memory, inSameProcess: true)
+            restored.continueRecovery(of: state.streams[stream])
+            state.streams[stream] = restored
+        }
+    }
+
+    /// Notes whether the cache holds the positions of a stream.
+    package func setCached(_ stream: StreamARN, _ isCached: Bool) {
+        state.withLock { state in
+            guard let known = state.streams[stream], known.isCached != isCached else { return }
+            state.revision += 1
+            state.streams[stream]?.isCached = isCached
         }
     }
 
@@ -118,6 +202,11 @@ package final class Progress: Sendable {
             state.counts.records += records
             state.counts.changes += changes
         }
+    }
+
+    /// How far a shard had been applied, if the cache has lost changes of it that are not there again yet.
+    package func lost(of shard: ShardID, in stream: StreamARN) -> Position? {
+        state.withLock { $0.streams[stream]?.lost[shard] }
     }
 
     /// Notes that a page came without records, and says whether the shard is known to have ended; nothing of this is saved.
@@ -185,9 +274,7 @@ package final class Progress: Sendable {
     package func checkpoint(time: Double) -> Checkpoint {
         var checkpoint = Checkpoint(name: name, savedAt: time)
         for (arn, stream) in streams {
-            checkpoint.streams[arn] = Checkpoint.Stream(
-                beginning: stream.tree.beginning, shards: stream.tree.memory, gaps: stream.gaps,
-                isDrained: stream.isDrained)
+            checkpoint.streams[arn] = stream.memory
         }
         return checkpoint
     }

@@ -32,6 +32,8 @@ package struct ShardTree: Sendable {
         package fileprivate(set) var opensAtLatest = false
         /// Whether nothing was left to read when it was last asked for a page.
         package fileprivate(set) var isCaughtUp = false
+        /// Whether the cache was told that its position is not needed any more.
+        fileprivate var isForgotten = false
         fileprivate var listingsWithoutParent = 0
         /// When the first of these was, by ``WalkClock/uptime``.
         fileprivate var parentMissedAt = Duration.zero
@@ -87,18 +89,21 @@ package struct ShardTree: Sendable {
     private var ready: [ShardID] = []
 
     /// A stream as the checkpoint remembers it.
-    package init(_ memory: Checkpoint.Stream) {
+    ///
+    /// A restart is how a blocked shard is tried again: it stays blocked if the walk goes on `inSameProcess`.
+    package init(_ memory: Checkpoint.Stream, inSameProcess: Bool = false) {
         beginning = memory.beginning
         names = NameClock(at: beginning)
         // In the order of their names, so that a simulation repeats itself.
         let shards = memory.shards.sorted { $0.key < $1.key }
         for (id, shard) in shards {
             var shard = shard
-            // A restart is how a blocked shard is tried again.
-            shard.blocked = nil
+            if !inSameProcess { shard.blocked = nil }
             insert(Node(Shard(id: id, parent: shard.parent), shard))
         }
-        for (id, _) in shards { settle(id) }
+        for (id, shard) in shards {
+            if inSameProcess, shard.blocked != nil { nodes[id]?.phase = .left } else { settle(id) }
+        }
     }
 
     /// A stream that nothing is remembered of, from its first whole listing.
@@ -210,6 +215,23 @@ package struct ShardTree: Sendable {
             if id.creationTime != nil || isYounger, isWanted(beforeChild: id) { bereft.append(id) }
         }
         return bereft
+    }
+
+    /// Hands out the finished shards that are listed no more and whose children carry on, or that will be forgotten here as
+    /// well: each of them once. The cache's positions of them are not needed any more.
+    package mutating func takeOver(_ listed: Set<ShardID>, time: Double) -> [ShardID] {
+        var over: [ShardID] = []
+        for (id, node) in nodes where !node.isForgotten && !listed.contains(id) {
+            guard let finishedAt = node.memory.finishedAt else { continue }
+            let children = children[id, default: []].compactMap { nodes[$0] }
+            let isContinued =
+                children.isEmpty
+                ? time - finishedAt > Self.finishedKept
+                : children.allSatisfy { $0.memory.position.hasBegun }
+            if isContinued { over.append(id) }
+        }
+        for id in over { nodes[id]?.isForgotten = true }
+        return over.sorted()
     }
 
     /// Whether a shard waits for a parent that no listing has shown yet, so that another listing is wanted soon.
@@ -410,7 +432,15 @@ package struct ShardTree: Sendable {
     }
 
     private mutating func update(_ shard: Shard) {
-        guard let known = nodes[shard.id] else { return }
+        guard var known = nodes[shard.id] else { return }
+        // Positions from the cache alone come without their lineage.
+        if known.memory.parent == nil, let parent = shard.lineageParent,
+            !leadsBack(to: shard.id, from: parent)
+        {
+            known.memory.parent = parent
+            nodes[shard.id] = known
+            children[parent, default: []].append(shard.id)
+        }
         // A page that is behind shows an end that is known already as missing.
         nodes[shard.id]?.shard = Shard(
             id: shard.id, parent: known.memory.parent, start: shard.start ?? known.shard.start,

@@ -10,6 +10,8 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     package enum Outcome: Equatable, Sendable {
         /// The shard is drained and applied.
         case ended
+        /// The shard is gone, and its end is recorded.
+        case passed
         /// The goal is reached; the shard goes on.
         case caughtUp
         /// The task was cancelled; what was applied is recorded.
@@ -18,6 +20,10 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         case gone(afterPages: Bool)
         /// The page can't be applied, or the shard can't be read, without somebody's help.
         case blocked(String)
+        /// The cache's positions have to be read again.
+        case outdated(String)
+        /// Somebody else applies the stream under this name.
+        case foreign(String)
     }
 
     private enum Arrival: Sendable {
@@ -71,17 +77,21 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     private let shard: Shard
     private let mapping: Mapping
     private let goal: Goal
+    private let era: Int?
     private let seed: UInt64
 
     /// A walk of `shard`; `seed` varies its pauses.
+    ///
+    /// Where the cache holds positions, they are those of `era`.
     package init(
-        _ shard: Shard, of stream: StreamARN, mapping: Mapping, goal: Goal, seed: UInt64,
-        parts: WalkParts<Stream, Cache, Clock>
+        _ shard: Shard, of stream: StreamARN, mapping: Mapping, goal: Goal, era: Int?,
+        seed: UInt64, parts: WalkParts<Stream, Cache, Clock>
     ) {
         self.shard = shard
         self.stream = stream
         self.mapping = mapping
         self.goal = goal
+        self.era = era
         self.seed = seed
         self.parts = parts
     }
@@ -94,7 +104,8 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         parts.progress.addReaders(1)
         defer { parts.progress.addReaders(-1) }
         let goal = timedGoal
-        var position = start
+        // How far the shard is applied, and how far it is read.
+        var (applied, position) = (start, start)
         // From there on, whatever comes is new.
         var isPastHead = atLatest
         var emptyPages = 0
@@ -120,7 +131,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
             let (next, bytes) = (held?.page.next, expectedBytes(after: held))
             guard let newest = held?.newest else {
                 held = nil
-                guard let next else { return .ended }
+                guard let next else { return await finish(from: applied) }
                 if await rest(afterEmptyPages: emptyPages) { return .caughtUp }
                 arrival = await fetch(
                     next, after: position, heardAt: arrivedAt, expecting: bytes)
@@ -128,11 +139,12 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
             }
             let reached = Position.after(newest.number)
             position = reached
-            guard let next else { return await apply(&held, upTo: newest.number) ?? .ended }
+            guard let next else { return await apply(&held, from: applied, to: .end) ?? .ended }
             // The next page is on its way while this one is applied; leaving the scope ends it.
             async let ahead = fetch(
                 next, after: reached, heardAt: arrivedAt, expecting: bytes)
-            if let outcome = await apply(&held, upTo: newest.number) { return outcome }
+            if let outcome = await apply(&held, from: applied, to: reached) { return outcome }
+            applied = reached
             if let goal, let made = newest.time, made > goal { return .caughtUp }
             arrival = await ahead
         }
@@ -150,6 +162,13 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         // Records that were left out are no sign of having nothing to do.
         guard count > 0 else { return false }
         let isClosed = parts.progress.catchUp(stream, shard.id)
+        if count == Self.emptyPagesAtHead {
+            // Whatever the cache had lost and is not there again has been trimmed.
+            let recovery = parts.progress.lost(of: shard.id, in: stream).flatMap { _ in
+                parts.progress.update(stream) { $0.noteRecovered(shard.id, upTo: .end) }
+            }
+            parts.report(recovery, of: stream)
+        }
         if goal != .follow, !isClosed, count >= Self.emptyPagesAtHead { return true }
         // What has ended, or is only to be caught up with, is not worth waiting for.
         let isHurried = isClosed || goal != .follow
@@ -182,36 +201,72 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         return true
     }
 
+    /// Records in the cache that the shard is over, without a page: its last one was empty, or it is gone.
+    package func finish(from applied: Position) async -> Outcome {
+        await write(ChangeSet(changes: [], page: [], owned: []), from: applied, to: .end) ?? .ended
+    }
+
     /// Maps and applies a page, records it and lets it go; nil when it is applied, else how the walk ends.
     private func apply(
-        _ held: inout Held?, upTo number: SequenceNumber
+        _ held: inout Held?, from applied: Position, to reached: Position
     ) async -> Outcome? {
         // Whoever waits for the next page must not hold this one: its bytes may be what the next one waits for.
         defer { held = nil }
-        guard let page = held?.page else { preconditionFailure("there is no page to apply") }
+        guard let page = held?.page, let number = held?.newest?.number else {
+            preconditionFailure("there is no page to apply")
+        }
         let changes: ChangeSet
         do throws(MappingFailure) {
             changes = try mapping.changes(in: page)
         } catch {
             return .blocked("a record can't be mapped: \(error)")
         }
+        if let outcome = await write(changes, from: applied, to: reached) { return outcome }
+        parts.progress.advance(
+            stream, shard.id, to: number, recordTime: page.records.last?.creationTime,
+            records: page.records.count, changes: changes.count)
+        noteRecovered(page, upTo: number)
+        return nil
+    }
+
+    /// Writes changes with the step that they make; nil when they are acknowledged, else how the walk ends.
+    private func write(
+        _ changes: ChangeSet, from applied: Position, to reached: Position
+    ) async -> Outcome? {
+        let step = era.map { era in
+            Step(of: shard.id, in: stream, from: applied, to: reached, era: era)
+        }
         var backoff = newBackoff
         while true {
             parts.progress.noteActivity()
             do throws(SinkError) {
-                try await parts.sink.apply(changes)
-                parts.progress.advance(
-                    stream, shard.id, to: number, recordTime: page.records.last?.creationTime,
-                    records: page.records.count, changes: changes.count)
+                try await parts.sink.apply(changes, step)
                 return nil
             } catch {
                 let verdict = Verdict(on: error)
-                if verdict == .block { return .blocked("the cache refuses the page: \(error)") }
+                switch verdict {
+                case .block: return .blocked("the cache refuses the page: \(error)")
+                case .reread: return .outdated(error.message)
+                case .yield: return .foreign(error.message)
+                default: break
+                }
                 if Task.isCancelled { return .cancelled }
                 note(error.kind.rawValue, of: "cache", error, verdict)
                 await parts.clock.sleep(for: verdict.pause(&backoff))
             }
         }
+    }
+
+    /// Counts the records of a page that the cache had before and lost.
+    private func noteRecovered(_ page: Page, upTo number: SequenceNumber) {
+        guard let lost = parts.progress.lost(of: shard.id, in: stream) else { return }
+        let count = page.records.count { record in
+            page.sequenceNumber(of: record).map(lost.covers) ?? false
+        }
+        let recovery = parts.progress.update(stream) { stream in
+            stream.noteRecovered(shard.id, upTo: .after(number), records: count)
+        }
+        parts.report(recovery, of: stream)
     }
 
     /// Gets the page at an iterator, or at a new one, and does not give up on what may pass.
@@ -261,7 +316,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 note(error.kind.rawValue, of: "stream", error, verdict)
                 expected = Self.expectedBytes.upperBound
                 switch verdict {
-                case .retry, .retryLater, .retrySlowly: break
+                case .retry, .retryLater, .retrySlowly, .reread, .yield: break
                 case .reopen: iterator = nil
                 case .trimmed:
                     iterator = nil

@@ -1,12 +1,34 @@
 package import Records
 
 /// A cache that changes are written to.
+///
+/// It may hold the positions of the walk as well, each written in one transaction with its changes. Then a walk begins by
+/// reading them (``memory(of:)``), and does so again whenever a write is refused as `outdated`.
 package protocol Sink: Sendable {
-    /// Writes the changes once, and returns when the cache has acknowledged every one of them.
+    /// Whether the cache holds positions; where it does not, only ``apply(_:_:)`` is called, without a step.
+    var holdsPositions: Bool { get }
+
+    /// Writes the changes once, with the step, and returns when the cache has acknowledged every one of them.
     ///
-    /// A cancelled task finishes a write that is under way. After a failure any part of the changes may
-    /// have been written: the caller applies all of them again or stops.
-    func apply(_ changes: ChangeSet) async throws(SinkError)
+    /// A cancelled task finishes a write that is under way. After a failure any part of the changes may have been
+    /// written, or with a step all of them or none: the caller applies all of them again or stops.
+    func apply(_ changes: ChangeSet, _ step: Step?) async throws(SinkError)
+
+    /// Takes the stream over from whoever wrote it before, and reads the positions.
+    func memory(of stream: StreamARN) async throws(SinkError) -> CacheMemory
+
+    /// Replaces all positions of a stream.
+    func establish(
+        _ stream: StreamARN, _ memory: Checkpoint.Stream, era: Int
+    ) async throws(SinkError)
+
+    /// Forgets the positions of shards that are over.
+    func forget(
+        _ shards: [ShardID], of stream: StreamARN, era: Int
+    ) async throws(SinkError)
+
+    /// Writes a sign of life to the positions, and so notices when they are lost or the cache takes no writes.
+    func beat(_ stream: StreamARN, era: Int) async throws(SinkError)
 }
 
 /// A write that the cache did not acknowledge.
@@ -19,6 +41,10 @@ package struct SinkError: Error, Sendable, CustomStringConvertible {
         case denied
         /// A command was refused for its own sake: applying it again cannot help.
         case refused
+        /// The connection was lost and made again, or positions are lost: read them before anything else is written.
+        case outdated
+        /// Somebody else applies this stream under this name.
+        case foreign
     }
 
     /// What the failure means for the walk.

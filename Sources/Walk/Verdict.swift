@@ -14,6 +14,10 @@ package enum Verdict: Equatable, Sendable {
     case gone
     /// Nothing that the walk can do helps.
     case block
+    /// From the positions that the cache has now: what it had may be lost.
+    case reread
+    /// Not any more: somebody else does it.
+    case yield
 
     /// What to do about a call to the stream service that failed.
     package init(on error: SourceError) {
@@ -36,6 +40,8 @@ package enum Verdict: Equatable, Sendable {
             case .unavailable: .retry
             case .denied: .retrySlowly
             case .refused: .block
+            case .outdated: .reread
+            case .foreign: .yield
             }
     }
 
@@ -44,7 +50,7 @@ package enum Verdict: Equatable, Sendable {
         switch self {
         case .retryLater: backoff.next() + .milliseconds(500)
         case .retrySlowly: backoff.next() + .seconds(30)
-        case .retry, .reopen, .trimmed, .gone, .block: backoff.next()
+        case .retry, .reopen, .trimmed, .gone, .block, .reread, .yield: backoff.next()
         }
     }
 }

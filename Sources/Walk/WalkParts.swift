@@ -16,6 +16,8 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     package let calls: CallBudget<Clock>
     /// The pauses between polls that bring nothing.
     package let idle: IdlePause
+    /// What is done when the cache was emptied.
+    package let onCacheLoss: CacheLossPolicy
     /// Where to write what happens.
     package let logger: Logger
     /// Where to write what fails again and again.
@@ -29,7 +31,8 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     /// remembered would be begun there again, later, after a kill. What it can't put there it reports itself.
     package init(
         source: Stream, sink: Cache, clock: Clock, progress: Progress, memory: ByteBudget,
-        calls: CallBudget<Clock>, idle: IdlePause, logger: Logger,
+        calls: CallBudget<Clock>, idle: IdlePause, onCacheLoss: CacheLossPolicy = .rewind,
+        logger: Logger,
         remember: @escaping @Sendable () async -> Void = {}
     ) {
         self.source = source
@@ -39,18 +42,41 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         self.memory = memory
         self.calls = calls
         self.idle = idle
+        self.onCacheLoss = onCacheLoss
         self.logger = logger
         self.remember = remember
         failures = FailureLog(logger)
     }
 
-    /// Notes and reports that changes of a shard are lost.
-    func addGap(to stream: StreamARN, _ shard: ShardID, _ reason: String) {
+    /// Notes and reports that changes of a shard are lost, or of shards that are not known any more.
+    func addGap(to stream: StreamARN, _ shard: ShardID?, _ reason: String) {
         progress.addGap(
             Checkpoint.Gap(shard: shard, reason: reason, noticedAt: clock.time), to: stream)
+        var metadata: Logger.Metadata = ["stream": "\(stream)", "reason": "\(reason)"]
+        metadata["shard"] = shard.map { "\($0)" }
         logger.error(
             "gap: changes are lost; replay or refill the cache to be sure of it",
-            metadata: ["stream": "\(stream)", "shard": "\(shard)", "reason": "\(reason)"])
+            metadata: metadata)
+    }
+
+    /// Reports that the cache has what it had lost.
+    func report(_ recovery: Progress.Recovery?, of stream: StreamARN) {
+        guard let recovery else { return }
+        logger.notice(
+            "what the cache had lost is written again",
+            metadata: [
+                "stream": "\(stream)", "records": "\(recovery.records)",
+                "shards": "\(recovery.shards.count)",
+                "names": "\(recovery.shards.listed)",
+            ])
+    }
+}
+
+extension Collection<ShardID> {
+    /// The names in their order, the first ten of them.
+    var listed: String {
+        let names = sorted().prefix(10).map(\.description).joined(separator: ", ")
+        return count > 10 ? "\(names) and \(count - 10) more" : names
     }
 }
 

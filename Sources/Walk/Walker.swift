@@ -20,6 +20,15 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         case shard(ShardID, ShardWalk<Stream, Cache, Clock>.Outcome)
         case described(ShardSelection, Result<StreamDescription, SourceError>)
         case timer(Duration)
+        /// The cache told more than that it lives.
+        case cache(SinkError?)
+    }
+
+    /// How a stretch of the walk came to its end.
+    private enum Stretch: Sendable {
+        case ended(Ending)
+        /// The cache's positions have to be read again.
+        case outdated
     }
 
     private let stream: StreamARN
@@ -29,6 +38,10 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private let beginsAnew: Bool
     private let parts: WalkParts<Stream, Cache, Clock>
     private var generator: SeededGenerator
+
+    private var positions: PositionKeeper<Stream, Cache, Clock> {
+        PositionKeeper(stream: stream, parts: parts)
+    }
 
     /// A walk of `stream` from where its progress stands, or from `start` if nothing is remembered of it or if it is to
     /// begin anew.
@@ -47,37 +60,74 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
 
     /// Walks until the goal is reached, the stream is drained or the task is cancelled.
     ///
-    /// - Throws: ``WalkError`` when the service says that there is no such stream.
+    /// Whenever the connection to a cache that holds positions was lost, the walk begins again from them, as it does at the
+    /// start: what the cache lost meanwhile is written again.
+    ///
+    /// - Throws: ``WalkError`` when the service says that there is no such stream, when somebody else applies it, or when
+    ///   the cache was emptied and the policy is to stop then.
     package func run() async throws(WalkError) -> Ending {
         parts.progress.resume(stream)
-        var walk = Coordination(
-            plan: DiscoveryPlan(at: parts.clock.uptime, generator: generator),
-            isNew: beginsAnew || !parts.progress.knows(stream), generator: generator)
-        let result = await withTaskGroup(of: Event.self) { group in
+        var generator = generator
+        var beginsAnew = beginsAnew
+        while true {
+            guard let footing = try await positions.takeUp(from: start, anew: beginsAnew) else {
+                return .cancelled
+            }
+            var walk = Coordination(
+                plan: DiscoveryPlan(at: parts.clock.uptime, generator: generator),
+                footing: footing, isNew: footing.beginning != nil, generator: generator)
+            if !walk.isNew {
+                walk.blocked = parts.progress.visit(stream) { stream in
+                    stream.tree.nodes.values.count { $0.phase == .left }
+                }
+            }
+            let stretch = await run(&walk)
+            // A stream that has begun anew is gone on with.
+            beginsAnew = beginsAnew && walk.isNew
+            generator = walk.generator
+            if case .ended(let ending) = try stretch.get() { return ending }
+        }
+    }
+
+    /// Walks from where the progress and the cache stand.
+    private func run(_ walk: inout Coordination) async -> Result<Stretch, WalkError> {
+        await withTaskGroup(of: Event.self) { group in
             proceed(&walk, &group)
             while let event = await group.next() {
+                var ending = handle(event, &walk)
+                if walk.hasBegun {
+                    walk.hasBegun = false
+                    await parts.remember()
+                    ending = await establish(&walk)
+                }
                 // Shards that are cut short by a stop are no goal reached.
-                if let ending = handle(event, &walk), !Task.isCancelled {
+                if let ending, !Task.isCancelled {
                     group.cancelAll()
                     // The shards in hand finish their pages and say how far they came.
                     for await event in group { _ = handle(event, &walk) }
                     return ending
                 }
-                if walk.hasBegun {
-                    walk.hasBegun = false
-                    await parts.remember()
-                }
                 if !Task.isCancelled { proceed(&walk, &group) }
             }
-            return .success(.cancelled)
+            return .success(.ended(.cancelled))
         }
-        return try result.get()
     }
 
     /// What the coordinating task knows beside the progress.
     private struct Coordination {
         var plan: DiscoveryPlan
+        let footing: PositionKeeper<Stream, Cache, Clock>.Footing
         var isNew: Bool
+        /// Whether somebody looks after the cache's positions.
+        var isBeating = false
+        /// Whether the cache's positions have to be read again.
+        var isOutdated = false
+        /// Why the stream is somebody else's, if it is.
+        var foreign: String?
+        /// Shards that are gone, which is not recorded yet.
+        var passing: [ShardID] = []
+        /// Finished shards whose positions the cache may forget.
+        var over: [ShardID] = []
         /// Whether the stream has begun just now.
         var hasBegun = false
         var generator: SeededGenerator
@@ -117,9 +167,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                         "shard": "\(id)", "position": "\(node.memory.position)",
                         "table": "\(stream.table)",
                     ])
-                let shardWalk = ShardWalk(
-                    node.shard, of: stream, mapping: mapping, goal: goal,
-                    seed: walk.generator.next(), parts: parts)
+                let shardWalk = shardWalk(node.shard, &walk)
                 group.addTask {
                     .shard(
                         id,
@@ -127,6 +175,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                             from: node.memory.position, atLatest: node.opensAtLatest))
                 }
             }
+            recordInCache(&walk, &group)
         }
         guard !walk.isCalling else { return }
         let now = parts.clock.uptime
@@ -155,15 +204,51 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         }
     }
 
+    private func shardWalk(
+        _ shard: Shard, _ walk: inout Coordination
+    ) -> ShardWalk<Stream, Cache, Clock> {
+        ShardWalk(
+            shard, of: stream, mapping: mapping, goal: goal, era: walk.footing.era,
+            seed: walk.generator.next(), parts: parts)
+    }
+
+    /// Starts what the cache's positions need: the ends of shards that are gone, the removal of those that are over, the beat.
+    private func recordInCache(_ walk: inout Coordination, _ group: inout TaskGroup<Event>) {
+        for id in walk.passing {
+            guard let node = parts.progress.visit(stream, { $0.tree.nodes[id] }) else { continue }
+            let shardWalk = shardWalk(node.shard, &walk)
+            walk.readers += 1
+            group.addTask {
+                let outcome = await shardWalk.finish(from: node.memory.position)
+                return .shard(id, outcome == .ended ? .passed : outcome)
+            }
+        }
+        walk.passing = []
+        guard let era = walk.footing.era else { return }
+        if !walk.over.isEmpty {
+            let over = walk.over
+            walk.over = []
+            group.addTask {
+                await positions.forget(over, era: era)
+                return .cache(nil)
+            }
+        }
+        guard !walk.isBeating else { return }
+        walk.isBeating = true
+        group.addTask { .cache(await positions.watch(era: era)) }
+    }
+
     // MARK: Learning
 
     private func handle(
         _ event: Event, _ walk: inout Coordination
-    ) -> Result<Ending, WalkError>? {
+    ) -> Result<Stretch, WalkError>? {
         switch event {
         case .timer(let time):
             if walk.timer == time { walk.timer = nil }
             return nil
+        case .cache(nil): return nil
+        case .cache(let error?): note(error, &walk)
         case .shard(let id, let outcome):
             walk.readers -= 1
             handle(outcome, of: id, &walk)
@@ -175,7 +260,34 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             walk.isCalling = false
             if let refusal = refusal(error, of: selection, &walk) { return .failure(refusal) }
         }
-        return ending(walk).map(Result.success)
+        return stretchEnd(walk)
+    }
+
+    /// Whether the stretch is over, and how.
+    private func stretchEnd(_ walk: Coordination) -> Result<Stretch, WalkError>? {
+        if let reason = walk.foreign { return .failure(.foreign(reason)) }
+        if walk.isOutdated { return .success(.outdated) }
+        return ending(walk).map { .success(.ended($0)) }
+    }
+
+    /// Writes the positions of a stream that has begun just now to the cache.
+    private func establish(_ walk: inout Coordination) async -> Result<Stretch, WalkError>? {
+        guard let era = walk.footing.era else { return stretchEnd(walk) }
+        do throws(WalkError) {
+            walk.isOutdated = !(try await positions.establish(era: era))
+            return stretchEnd(walk)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func note(_ error: SinkError, _ walk: inout Coordination) {
+        if error.kind == .foreign { walk.foreign = walk.foreign ?? error.message }
+        guard error.kind == .outdated, !walk.isOutdated else { return }
+        walk.isOutdated = true
+        parts.logger.info(
+            "the cache's positions are read again",
+            metadata: ["stream": "\(stream)", "reason": "\(error)"])
     }
 
     private func refusal(
@@ -205,6 +317,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         case .ended:
             parts.progress.visit(stream) { $0.tree.noteRead(id, time: parts.clock.time) }
             finish(id, &walk)
+        case .passed: finish(id, &walk)
         case .gone(let hasRead):
             let now = parts.clock.uptime
             walk.missing.note(id, afterPages: hasRead, at: now)
@@ -222,6 +335,12 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             walk.catchUp?.left(id)
         case .cancelled:
             parts.progress.update(stream) { $0.tree.leave(id) }
+        case .outdated(let reason):
+            parts.progress.update(stream) { $0.tree.leave(id) }
+            note(SinkError(.outdated, reason), &walk)
+        case .foreign(let reason):
+            parts.progress.update(stream) { $0.tree.leave(id) }
+            note(SinkError(.foreign, reason), &walk)
         case .blocked(let reason):
             parts.progress.update(stream) { $0.tree.leave(id, blocked: reason) }
             parts.logger.error(
@@ -237,10 +356,14 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
 
     private func finish(_ id: ShardID, _ walk: inout Coordination) {
         let time = parts.clock.time
-        let (children, isRecent) = parts.progress.update(stream) { stream in
+        let (children, isRecent, recovery) = parts.progress.update(stream) { stream in
             stream.tree.finish(id, time: time)
-            return (stream.tree.children(of: id), stream.tree.hasEndedRecently(id, time: time))
+            return (
+                stream.tree.children(of: id), stream.tree.hasEndedRecently(id, time: time),
+                stream.noteRecovered(id, upTo: .end)
+            )
         }
+        parts.report(recovery, of: stream)
         // Children that are known are not looked for.
         if children.isEmpty { walk.plan.shardEnded(id, at: parts.clock.uptime) }
         walk.catchUp?.ended(
@@ -280,11 +403,11 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private func begin(_ status: StreamStatus, _ walk: inout Coordination) {
         defer { walk.firstListing = [] }
         // While a stream is being switched on, no shards are listed yet.
-        guard walk.isNew, status != .enabling else { return }
+        guard walk.isNew, status != .enabling, let start = walk.footing.beginning else { return }
         let tree = ShardTree(
             walk.firstListing, at: start, time: parts.clock.time,
             isServiceTime: parts.clock.isServiceTime)
-        parts.progress.begin(stream, with: tree)
+        parts.progress.begin(stream, with: tree, lost: walk.footing.lost)
         walk.isNew = false
         walk.hasBegun = true
         parts.logger.info(
@@ -317,10 +440,15 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private func complete(
         _ listed: Set<ShardID>, begunAt: Duration, _ walk: inout Coordination
     ) {
-        let bereft = parts.progress.visit(stream) { stream in
-            stream.tree.completeListing(
-                listed, time: parts.clock.time, uptime: parts.clock.uptime)
+        let time = parts.clock.time
+        let (over, bereft) = parts.progress.visit(stream) { stream in
+            (
+                walk.footing.era == nil ? [] : stream.tree.takeOver(listed, time: time),
+                stream.tree.completeListing(listed, time: time, uptime: parts.clock.uptime)
+            )
         }
+        walk.over += over
+        positions.giveUpUnlisted()
         for id in bereft {
             parts.addGap(
                 to: stream, id, "the shard before this one is not listed, and was never read")
@@ -333,7 +461,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         walk.isListed = true
         let recent = parts.progress.visit(stream) { stream in
             if case .catchUp(let time) = goal { walk.catchUp = CatchUp(stream.tree, to: time) }
-            return stream.tree.recentEnds(time: parts.clock.time)
+            return stream.tree.recentEnds(time: time)
         }
         for id in recent { walk.plan.shardEnded(id, at: parts.clock.uptime) }
     }
@@ -370,7 +498,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             parts.addGap(
                 to: stream, id, "the shard is gone; what it held after its position is not known")
         }
-        finish(id, &walk)
+        walk.passing.append(id)
     }
 
     /// Tells the plan what is known by now, and what is waited for.

@@ -70,6 +70,8 @@ struct Config: Sendable {
     var streams: [Stream]
     /// The server and how to log in.
     var redis: RedisConfiguration
+    /// What is done when Redis was emptied.
+    var onCacheLoss: CacheLossPolicy
     /// Where the checkpoint is kept.
     var checkpointDirectory: String
     /// How often the checkpoint is saved at the most.
@@ -158,7 +160,13 @@ extension Config {
         name = Self.name(reader)
         aws = reader.section("aws", AWS.init)
         streams = Self.streams(reader)
-        let redis = reader.section("redis") { Self.redis($0, environment) }
+        let (redis, holdsPositions, onCacheLoss) = reader.section("redis") {
+            (
+                Self.redis($0, environment), $0.flag("positions", default: true),
+                $0.word("onCacheLoss", default: CacheLossPolicy.rewind)
+            )
+        }
+        self.onCacheLoss = onCacheLoss
         (checkpointDirectory, checkpointBeat) = reader.section("checkpoint") {
             Self.checkpoint($0, environment)
         }
@@ -174,6 +182,7 @@ extension Config {
             throw ConfigError(problems: reader.problems)
         }
         redis.clientName = "shardwalk:\(name)"
+        redis.positionsName = holdsPositions ? name : nil
         self.redis = redis
     }
 

@@ -93,13 +93,13 @@ final class ConfigReader {
     }
 
     /// True or false.
-    func flag(_ key: String) -> Bool {
+    func flag(_ key: String, default standard: Bool = false) -> Bool {
         switch take(key) {
-        case nil: return false
+        case nil: return standard
         case .bool(let flag): return flag
         case let other?:
             wrong(key, "is \(other.kind): give true or false")
-            return false
+            return standard
         }
     }
 

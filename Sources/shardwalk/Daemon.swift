@@ -53,7 +53,7 @@ struct Daemon: Sendable {
             source: services.source, sink: sink, clock: clock, progress: progress,
             memory: ByteBudget(limit: config.pageBytes),
             calls: CallBudget(callsPerSecond: config.aws.describeCallsPerSecond, clock: clock),
-            idle: config.idle, logger: logger
+            idle: config.idle, onCacheLoss: config.onCacheLoss, logger: logger
         ) { await saver.saveOrReport() }
 
         let work = Task {

@@ -93,10 +93,8 @@ struct DemoBoard: Sendable {
     }
 
     private func keyCount() async -> String {
-        guard case .integer(let count)? = try? await cache.replies(to: [["DBSIZE"]]).first else {
-            return "?"
-        }
-        return "\(count)"
+        guard let keys = try? await cachedKeys() else { return "?" }
+        return "\(keys.count)"
     }
 
     private func cachedVersion(of id: String) async -> String {
@@ -126,6 +124,7 @@ struct DemoBoard: Sendable {
         guard case .array(let keys)? = try await cache.replies(to: [["KEYS", "*"]]).first else {
             return []
         }
-        return keys.compactMap(\.text)
+        // The positions of the streams are no item's.
+        return keys.compactMap(\.text).filter { !$0.hasPrefix("shardwalk:") }
     }
 }

@@ -102,10 +102,7 @@ struct Follower: Sendable {
                 guard goal == .follow, case .table = target.stream.origin,
                     case .streamGone = error
                 else {
-                    return .failed(
-                        Stop(
-                            .unavailable, "\(target.stream.origin): \(error)",
-                            advice: "give the table's name or its latest stream's ARN"))
+                    return .failed(Stop(error, of: target.stream.origin))
                 }
                 isOver = false
             }
@@ -217,5 +214,29 @@ struct Follower: Sendable {
         parts.progress.addGap(
             Checkpoint.Gap(shard: nil, reason: reason, noticedAt: parts.clock.time), to: arn)
         parts.logger.error("gap: \(reason)", metadata: ["stream": "\(arn)"])
+    }
+}
+
+extension Stop {
+    /// The end that a stream brings which can't be walked, or not any more.
+    init(_ error: WalkError, of origin: Config.Stream.Origin) {
+        let reason = "\(origin): \(error)"
+        switch error {
+        case .streamGone, .refused:
+            self.init(
+                .unavailable, reason, advice: "give the table's name or its latest stream's ARN")
+        case .foreign:
+            self.init(
+                .configuration, reason,
+                advice:
+                    "run one shardwalk for this name and Redis; `shardwalk status --redis` shows what is there"
+            )
+        case .cacheLost:
+            self.init(
+                .blocked, reason,
+                advice:
+                    "`shardwalk replay` writes again what the stream still keeps; or set redis.onCacheLoss to rewind or resume"
+            )
+        }
     }
 }

@@ -141,7 +141,7 @@ struct Services: Sendable {
                 // Credentials that were made or renewed a moment ago are not known everywhere yet.
                 denials += 1
                 mayPass = patiently && denials < Self.denialsMaximum
-            case .reopen, .trimmed, .gone, .block: mayPass = false
+            case .reopen, .trimmed, .gone, .block, .reread, .yield: mayPass = false
             }
             guard mayPass else { throw Self.stop(stream, failure) }
             failures.note(

@@ -1,16 +1,24 @@
 import ArgumentParser
 import FoundationEssentials
 import Glibc
+import Logging
 import Records
+import Redis
 import Walk
 
-/// `shardwalk status`: what the checkpoint says.
+/// `shardwalk status`: what the checkpoint says, and what Redis says.
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show where each shard stands, from the checkpoint file.",
-        discussion: "Works beside a running shardwalk; what it shows is as old as the last save.")
+        abstract: "Show where each shard stands, from the checkpoint file and from Redis.",
+        discussion: """
+            Works beside a running shardwalk; what the file shows is as old as the last save. With --redis the \
+            positions that Redis holds stand beside those of the file: they are what counts at the next start.
+            """)
 
     @OptionGroup var options: ConfigOptions
+
+    @Flag(help: "Show the positions in Redis too.")
+    var redis = false
 
     @Flag(help: "Print JSON instead of a table.")
     var json = false
@@ -19,8 +27,9 @@ struct Status: AsyncParsableCommand {
     var all = false
 
     func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
         let (directory, name) = try Config.checkpointPlace(
-            options.config, environment: ProcessInfo.processInfo.environment)
+            options.config, environment: environment)
         let checkpoint: Checkpoint?
         do throws(CheckpointError) {
             checkpoint = try CheckpointFile.load(
@@ -28,64 +37,229 @@ struct Status: AsyncParsableCommand {
         } catch {
             throw Stop(error)
         }
-        guard let checkpoint else {
+        var held: [StreamARN: PositionHash.Content]?
+        if redis {
+            held = try await Self.held(
+                try Config.load(options.config, environment: environment),
+                Array((checkpoint?.streams ?? [:]).keys))
+        }
+        guard checkpoint != nil || held?.isEmpty == false else {
             let path = CheckpointFile<SystemFiles>.path(directory: directory, name: name)
             throw Stop(
-                .storage, "there is no checkpoint at \(path)",
+                .storage,
+                "there is no checkpoint at \(path)\(redis ? ", and no position in Redis" : "")",
                 advice: "start `shardwalk run`; it saves one at once")
         }
-        let now = SystemClock().time
-        Terminal.write(
-            json
-                ? try StatusReport.json(checkpoint, time: now)
-                : StatusReport.table(checkpoint, time: now, all: all),
-            to: STDOUT_FILENO)
+        let report = StatusReport(
+            name: name, checkpoint: checkpoint, held: held, time: SystemClock().time)
+        Terminal.write(json ? try report.json() : report.table(all: all), to: STDOUT_FILENO)
+    }
+
+    /// The positions in Redis, those of streams that the file does not know as well.
+    private static func held(
+        _ config: Config, _ known: [StreamARN]
+    ) async throws(Stop) -> [StreamARN: PositionHash.Content] {
+        guard config.redis.positionsName != nil else {
+            throw Stop(
+                .configuration, "no positions are held in Redis: redis.positions is false",
+                advice: "leave --redis out")
+        }
+        do throws(SinkError) {
+            // What there is to say is the command's own to say.
+            let sink = try RedisSink(
+                config.redis, logger: Logger(label: "status") { _ in SwiftLogNoOpLogHandler() })
+            let result = await Self.held(in: sink, known)
+            await sink.close()
+            return try result.get()
+        } catch {
+            throw Stop(error.kind == .unavailable ? .unavailable : .denied, "\(error)")
+        }
+    }
+
+    private static func held(
+        in sink: RedisSink, _ known: [StreamARN]
+    ) async -> Result<[StreamARN: PositionHash.Content], SinkError> {
+        do throws(SinkError) {
+            let streams = known.isEmpty ? try await sink.streams() : known
+            return .success(try await sink.positions(of: streams))
+        } catch {
+            return .failure(error)
+        }
     }
 }
 
 /// The words of `status`.
-enum StatusReport {
+struct StatusReport {
+    /// The daemon's name.
+    let name: String
+    /// What the file says; nil where there is none.
+    let checkpoint: Checkpoint?
+    /// What Redis says; nil where it was not asked.
+    var held: [StreamARN: PositionHash.Content]?
+    /// Now, in seconds since 1970.
+    let time: Double
+
+    /// How a position in Redis relates to that in the file.
+    enum Relation: String, Encodable {
+        /// Both are the same, or neither has one.
+        case same
+        /// Redis is ahead: the file is saved on a beat.
+        case ahead
+        /// Redis is behind: it has lost what came after.
+        case behind
+        /// Redis has no position, though the file has one.
+        case missing
+        /// The file does not know the shard.
+        case unknown
+    }
+
+    /// All streams that the file or Redis knows, in the order of their names.
+    private var streams: [StreamARN] {
+        Set((checkpoint?.streams ?? [:]).keys).union((held ?? [:]).keys)
+            .sorted { $0.description < $1.description }
+    }
+
     /// A table per stream, with its gaps.
-    static func table(_ checkpoint: Checkpoint, time: Double, all: Bool) -> String {
-        var lines = [
-            "\(checkpoint.name): saved \(age(of: checkpoint.savedAt, at: time)) ago"
-        ]
-        for (arn, stream) in checkpoint.streams.sorted(by: {
-            $0.key.description < $1.key.description
-        }) {
-            let finished = stream.shards.values.count { $0.position == .end }
-            lines.append("")
-            lines.append("table \(arn.table), stream \(arn.label)")
-            lines.append(
-                "  \(counted(stream.shards.count, "shard")), \(finished) finished\(stream.isDrained ? ", switched off and drained" : "")"
-            )
-            var rows = [["SHARD", "POSITION", "LAST RECORD"]]
-            for (id, shard) in stream.shards.sorted(by: { $0.key < $1.key })
-            where all || shard.position != .end {
-                rows.append([
-                    id.description, words(for: shard.position),
-                    shard.recordTime.map { "\(age(of: $0, at: time)) ago" } ?? "-",
-                ])
-                if let blocked = shard.blocked { rows.append(["  stopped: \(blocked)", "", ""]) }
-            }
-            if rows.count > 1 { lines += columns(rows).map { "  \($0)" } }
-            for gap in stream.gaps {
-                lines.append(
-                    "  GAP \(age(of: gap.noticedAt, at: time)) ago\(gap.shard.map { " in \($0)" } ?? ""): \(gap.reason)"
-                )
-            }
-        }
+    func table(all: Bool) -> String {
+        let saved = checkpoint.map { "saved \(age(of: $0.savedAt)) ago" }
+        var lines = ["\(name): \(saved ?? "no checkpoint file, Redis alone has the positions")"]
+        for arn in streams { lines += self.lines(of: arn, all: all) }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The checkpoint with ages in place of times, for programs.
-    static func json(_ checkpoint: Checkpoint, time: Double) throws -> String {
+    private func lines(of arn: StreamARN, all: Bool) -> [String] {
+        let stream = checkpoint?.streams[arn]
+        let content = held?[arn]
+        var shards = stream?.shards ?? [:]
+        for (id, position) in content?.positions ?? [:] where shards[id] == nil {
+            shards[id] = Checkpoint.Shard(position: position)
+        }
+        let finished = shards.values.count { $0.position == .end }
+        var lines = [
+            "", "table \(arn.table), stream \(arn.label)",
+            "  \(Self.counted(shards.count, "shard")), \(finished) finished\(stream?.isDrained == true ? ", switched off and drained" : "")",
+        ]
+        if let lost = stream?.lost, !lost.isEmpty {
+            lines.append(
+                "  refilling: Redis had lost changes; \(Self.counted(lost.count, "shard")) still to come to where they were"
+            )
+        }
+        if let content { lines.append("  Redis: \(words(for: content, isKnown: stream != nil))") }
+        var rows = [["SHARD", "POSITION"] + (content == nil ? [] : ["IN REDIS"]) + ["LAST RECORD"]]
+        var relations: Set<Relation> = []
+        for (id, shard) in shards.sorted(by: { $0.key < $1.key }) {
+            let relation = content.map { self.relation(of: id, stream, $0) } ?? .same
+            // A finished shard whose children carry on is removed from Redis.
+            let isOver = shard.position == .end && (relation == .same || relation == .missing)
+            guard all || !isOver else { continue }
+            relations.insert(isOver ? .same : relation)
+            var row = [
+                id.description,
+                stream?.shards[id].map { Self.words(for: $0.position) } ?? "-",
+            ]
+            if let content {
+                row.append(words(for: content.positions[id], isOver ? .same : relation))
+            }
+            row.append(shard.recordTime.map { "\(age(of: $0)) ago" } ?? "-")
+            rows.append(row)
+            if let blocked = shard.blocked { rows.append(["  stopped: \(blocked)"]) }
+        }
+        if rows.count > 1 { lines += Self.columns(rows).map { "  \($0)" } }
+        if content?.beginning != nil { lines += relations.compactMap(explanation).sorted() }
+        for gap in stream?.gaps ?? [] {
+            lines.append(
+                "  GAP \(age(of: gap.noticedAt)) ago\(gap.shard.map { " in \($0)" } ?? ""): \(gap.reason)"
+            )
+        }
+        return lines
+    }
+
+    private func words(for content: PositionHash.Content, isKnown: Bool) -> String {
+        guard content.beginning != nil else {
+            return isKnown
+                ? "holds no positions of this stream: it was emptied, or they were never written; redis.onCacheLoss says what follows"
+                : "holds no positions of this stream"
+        }
+        let beat = content.beat.map { ", last sign of life \(age(of: $0)) ago" } ?? ""
+        let generation = content.generation.map { ", taken over \($0) times" } ?? ""
+        return "holds \(Self.counted(content.positions.count, "position"))\(beat)\(generation)"
+    }
+
+    private func words(for position: Position?, _ relation: Relation) -> String {
+        guard let position else { return relation == .missing ? "none" : "-" }
+        return switch relation {
+        case .same: "same"
+        case .ahead, .behind: "\(Self.words(for: position)) (\(relation.rawValue))"
+        case .missing, .unknown: Self.words(for: position)
+        }
+    }
+
+    private func explanation(of relation: Relation) -> String? {
+        switch relation {
+        case .same: nil
+        case .ahead: "  ahead: Redis is right; the file is saved on a beat"
+        case .behind:
+            "  behind: Redis has lost what came after; it is written again from there at the next start or reconnection"
+        case .missing:
+            "  none: Redis has lost the position; the shard is written again from its beginning at the next start or reconnection"
+        case .unknown: "  -: the file does not know the shard; the position in Redis is enough"
+        }
+    }
+
+    /// How the position of a shard in Redis relates to that in the file.
+    private func relation(
+        of id: ShardID, _ stream: Checkpoint.Stream?, _ content: PositionHash.Content
+    ) -> Relation {
+        guard let mine = stream?.shards[id]?.position else { return .unknown }
+        guard let other = content.positions[id] else { return mine.hasBegun ? .missing : .same }
+        if mine == other { return .same }
+        return mine.isAhead(of: other) ? .behind : .ahead
+    }
+
+    /// The same with ages in place of times, for programs.
+    func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(
-            decoding: try encoder.encode(StatusJSON(checkpoint, time: time)), as: UTF8.self)
-            + "\n"
+        return String(decoding: try encoder.encode(content), as: UTF8.self) + "\n"
     }
+
+    private var content: StatusJSON {
+        var streams: [String: StatusJSON.Stream] = [:]
+        for arn in self.streams {
+            let stream = checkpoint?.streams[arn]
+            let content = held?[arn]
+            var shards: [String: StatusJSON.Shard] = [:]
+            for id in Set((stream?.shards ?? [:]).keys).union((content?.positions ?? [:]).keys) {
+                let shard = stream?.shards[id]
+                let position = content?.positions[id]
+                shards[id.description] = StatusJSON.Shard(
+                    position: shard?.position.name,
+                    sequenceNumber: shard?.position.sequenceNumber?.digits,
+                    parent: shard?.parent?.description,
+                    lastRecordAgeSeconds: shard?.recordTime.map { max(0, time - $0) },
+                    stopped: shard?.blocked,
+                    redis: content.map { content in
+                        StatusJSON.Held(
+                            position: position?.name,
+                            sequenceNumber: position?.sequenceNumber?.digits,
+                            relation: relation(of: id, stream, content))
+                    })
+            }
+            streams[arn.description] = StatusJSON.Stream(
+                table: arn.table, shards: shards, gaps: stream?.gaps ?? [],
+                drained: stream?.isDrained ?? false, refillingShards: stream?.lost.count ?? 0,
+                redis: content.map { content in
+                    StatusJSON.Hash(
+                        whole: content.beginning != nil, generation: content.generation,
+                        beatAgeSeconds: content.beat.map { max(0, time - $0) })
+                })
+        }
+        return StatusJSON(
+            name: name, savedAgeSeconds: checkpoint.map { max(0, time - $0.savedAt) },
+            streams: streams)
+    }
+
+    private func age(of past: Double) -> String { Self.age(of: past, at: time) }
 
     /// A position in the field's words.
     static func words(for position: Position) -> String {
@@ -117,27 +291,40 @@ enum StatusReport {
     }
 
     private static func columns(_ rows: [[String]]) -> [String] {
-        let widths = [0, 1].map { column in
-            rows.filter { !$0[1].isEmpty }.map { $0[column].count }.max() ?? 0
+        let count = rows[0].count
+        let widths = (0..<count - 1).map { column in
+            rows.filter { $0.count == count }.map { $0[column].count }.max() ?? 0
         }
         return rows.map { row in
-            row[1].isEmpty
-                ? row[0]
-                : zip(row, widths).map { text, width in
-                    text + String(repeating: " ", count: width - text.count)
-                }.joined(separator: "  ") + "  " + row[2]
+            guard row.count == count else { return row[0] }
+            return zip(row, widths).map { text, width in
+                text + String(repeating: " ", count: width - text.count)
+            }.joined(separator: "  ") + "  " + row[count - 1]
         }
     }
 }
 
 /// The form of `status --json`.
 private struct StatusJSON: Encodable {
+    struct Held: Encodable {
+        let position: String?
+        let sequenceNumber: String?
+        let relation: StatusReport.Relation
+    }
+
     struct Shard: Encodable {
-        let position: String
+        let position: String?
         let sequenceNumber: String?
         let parent: String?
         let lastRecordAgeSeconds: Double?
         let stopped: String?
+        let redis: Held?
+    }
+
+    struct Hash: Encodable {
+        let whole: Bool
+        let generation: Int?
+        let beatAgeSeconds: Double?
     }
 
     struct Stream: Encodable {
@@ -145,29 +332,11 @@ private struct StatusJSON: Encodable {
         let shards: [String: Shard]
         let gaps: [Checkpoint.Gap]
         let drained: Bool
+        let refillingShards: Int
+        let redis: Hash?
     }
 
     let name: String
-    let savedAgeSeconds: Double
+    let savedAgeSeconds: Double?
     let streams: [String: Stream]
-
-    init(_ checkpoint: Checkpoint, time: Double) {
-        name = checkpoint.name
-        savedAgeSeconds = max(0, time - checkpoint.savedAt)
-        var streams: [String: Stream] = [:]
-        for (arn, stream) in checkpoint.streams {
-            var shards: [String: Shard] = [:]
-            for (id, shard) in stream.shards {
-                shards[id.description] = Shard(
-                    position: shard.position.name,
-                    sequenceNumber: shard.position.sequenceNumber?.digits,
-                    parent: shard.parent?.description,
-                    lastRecordAgeSeconds: shard.recordTime.map { max(0, time - $0) },
-                    stopped: shard.blocked)
-            }
-            streams[arn.description] = Stream(
-                table: arn.table, shards: shards, gaps: stream.gaps, drained: stream.isDrained)
-        }
-        self.streams = streams
-    }
 }

@@ -93,7 +93,7 @@ import Testing
             try await daemon.waitForLog("looking up a stream failed; trying again")
             try await daemon.waitForLog("No connection to Redis")
             proxy.make(.open)
-            try await daemon.waitForLog("cache failed; trying again")
+            try await daemon.waitForLog("the walk waits for them")
             try await stage.redis.restart()
             try await stage.waitForCache(try await table.items())
             try await daemon.stop()

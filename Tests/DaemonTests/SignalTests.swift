@@ -16,9 +16,10 @@ import Walk
             try stage.configure()
             await stage.redis.kill()
             let daemon = try stage.start("run")
-            try await daemon.waitForLog("cache failed; trying again")
+            try await daemon.waitForLog("the walk waits for them")
             try await daemon.stop(signal)
-            #expect(try #require(try stage.checkpoint()).streams.count == 1)
+            // Where the stream begins depends on what Redis holds.
+            #expect(try #require(try stage.checkpoint()).streams.isEmpty)
         }
     }
 
@@ -32,7 +33,7 @@ import Walk
             try stage.configure()
             stage.redis.pause()
             let daemon = try stage.start("run")
-            try await daemon.waitForLog("shard opened", times: 2)
+            try await daemon.waitForLog("No connection to Redis")
             try await daemon.stop()
             stage.redis.resume()
             let next = try stage.start("run")

@@ -1,6 +1,7 @@
 import Foundation
 import LocalStreams
 import Records
+import Redis
 import TestBed
 import Testing
 import Walk
@@ -51,18 +52,24 @@ import Walk
             streams: [arns[0]: orders, arns[1]: users, arns[2]: old])
     }
 
+    private static func report(
+        held: [StreamARN: PositionHash.Content]? = nil
+    ) throws -> StatusReport {
+        StatusReport(name: "golden", checkpoint: try checkpoint(), held: held, time: time)
+    }
+
     @Test func `the table shows what is worth a look`() throws {
-        let text = StatusReport.table(try Self.checkpoint(), time: Self.time, all: false)
+        let text = try Self.report().table(all: false)
         try Golden.expect(text, "status.txt")
     }
 
     @Test func `the whole table shows finished shards too`() throws {
-        let text = StatusReport.table(try Self.checkpoint(), time: Self.time, all: true)
+        let text = try Self.report().table(all: true)
         try Golden.expect(text, "status-all.txt")
     }
 
     @Test func `the JSON holds everything`() throws {
-        let json = try StatusReport.json(try Self.checkpoint(), time: Self.time)
+        let json = try Self.report().json()
         // What matters is the content; the spaces are the encoder's.
         #expect(
             try canonical(Data(json.utf8))
@@ -96,7 +103,7 @@ import Walk
         let table = try await ShardwalkProcess.run(["status", "--config", config])
         #expect(table.code == 0 && table.log.isEmpty)
         #expect(table.output.hasPrefix("golden: saved "))
-        let golden = StatusReport.table(try Self.checkpoint(), time: Self.time, all: false)
+        let golden = try Self.report().table(all: false)
         #expect(table.output.split(separator: "\n").count == golden.split(separator: "\n").count)
         let json = try await ShardwalkProcess.run(["status", "--config", config, "--json"])
         let object = try JSONSerialization.jsonObject(with: Data(json.output.utf8))

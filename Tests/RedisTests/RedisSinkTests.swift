@@ -29,7 +29,7 @@ struct RedisSinkTests {
         }
     }
 
-    @Test func `a set of 10,000 changes is written in several pipelines`() async throws {
+    @Test func `a set of 10,000 changes is written whole`() async throws {
         try await withRedisServer(tcp: true) { server in
             try await withSink(server.url) { sink in
                 let first = (0..<10_000).map { ("key\($0)", Optional("value \($0)")) }
@@ -107,11 +107,12 @@ struct RedisSinkTests {
                     group.addTask {
                         let outcome = await withCheckedContinuation { continuation in
                             let pair = [("c\(caller)", Optional("v"))]
-                            let isTaken = inbox.put(Job(.changes(changes(pair)), continuation))
+                            let batch = Batch(changes: changes(pair), step: nil)
+                            let isTaken = inbox.put(Job(.batch(batch), continuation))
                             #expect(isTaken)
                             waiting.add()
                         }
-                        let replies = try outcome.get()
+                        let replies = try outcome.get().replies
                         #expect(replies.isEmpty)
                     }
                 }

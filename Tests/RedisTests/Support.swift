@@ -60,6 +60,9 @@ final class LogRecord: Sendable {
 }
 
 extension RedisSink {
+    /// Applies without a position.
+    func apply(_ changes: ChangeSet) async throws(SinkError) { try await apply(changes, nil) }
+
     /// Applies as the walk does: again and again until the server has taken it; returns the failures.
     @discardableResult
     func applyUntilTaken(_ changes: ChangeSet) async throws -> [SinkError] {

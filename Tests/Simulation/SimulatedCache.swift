@@ -6,7 +6,29 @@ package struct SimulatedCache: Sink {
     let world: World
     let process: SimulatedProcess
 
-    package func apply(_ changes: ChangeSet) async throws(SinkError) {
+    package var holdsPositions: Bool { false }
+
+    package func memory(of stream: StreamARN) async throws(SinkError) -> CacheMemory {
+        preconditionFailure("no positions are held")
+    }
+
+    package func establish(
+        _ stream: StreamARN, _ memory: Checkpoint.Stream, era: Int
+    ) async throws(SinkError) {
+        preconditionFailure("no positions are held")
+    }
+
+    package func forget(
+        _ shards: [ShardID], of stream: StreamARN, era: Int
+    ) async throws(SinkError) {
+        preconditionFailure("no positions are held")
+    }
+
+    package func beat(_ stream: StreamARN, era: Int) async throws(SinkError) {
+        preconditionFailure("no positions are held")
+    }
+
+    package func apply(_ changes: ChangeSet, _ step: Step?) async throws(SinkError) {
         // A write that is under way is finished, whoever is cancelled.
         await process.life.pause(in: world)
         guard process.life.isOn else { throw SinkError(.unavailable, "the process has ended") }

@@ -31,6 +31,7 @@ package final class Proxy: Sendable {
 
     private struct State {
         var way = Way.open
+        var target: Int
         var isEnding = false
         /// The two ends of each connection.
         var ends: [Int32: Int32] = [:]
@@ -40,9 +41,8 @@ package final class Proxy: Sendable {
     /// The port to connect to.
     package let port: Int
     private let socket: Int32
-    private let target: Int
     private let watched: [UInt8]
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// Opens a way to a port of 127.0.0.1.
     ///
@@ -51,7 +51,7 @@ package final class Proxy: Sendable {
     ///   - watched: a word whose passing towards the server is counted.
     /// - Throws: `TestBedError` where no port can be had.
     package init(to target: Int, counting watched: String = "GetRecords") throws {
-        self.target = target
+        state = Mutex(State(target: target))
         self.watched = Array(watched.utf8)
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         self.socket = socket
@@ -80,6 +80,9 @@ package final class Proxy: Sendable {
         }
     }
 
+    /// Lets new connections lead to another port; those that are there stay where they are.
+    package func lead(to target: Int) { state.withLock { $0.target = target } }
+
     /// Closes the way for good.
     package func end() {
         state.withLock { state in
@@ -106,7 +109,8 @@ package final class Proxy: Sendable {
             guard client >= 0 else { continue }
             let server = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             let isOpen = state.withLock { $0.way != .closed }
-            guard isOpen, server >= 0, Self.call(connect, server, port: target) else {
+            guard isOpen, server >= 0, Self.call(connect, server, port: state.withLock(\.target))
+            else {
                 close(client)
                 if server >= 0 { close(server) }
                 continue

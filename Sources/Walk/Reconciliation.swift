@@ -1,0 +1,120 @@
+/// What a walk goes on with, once the positions of the checkpoint and those of the cache are compared.
+///
+/// Where the cache has a position, that is exactly what the cache contains, and it wins.
+package enum Reconciliation: Equatable, Sendable {
+    /// Nothing is known of the stream: it begins as configured.
+    case begin
+    /// The walk goes on from here; all positions are to be written to the cache before if they are `unwritten`.
+    case resume(Checkpoint.Stream, unwritten: Bool)
+    /// The cache was emptied: the stream begins anew at the trim horizon, to come to where its shards stood.
+    case refill(lost: [ShardID: Position])
+    /// The cache was emptied, and somebody wants to decide what follows.
+    case stop
+
+    /// Compares what is known of a stream.
+    ///
+    /// - Parameters:
+    ///   - file: what the checkpoint, or this process, remembers of it; nil for nothing.
+    ///   - cache: what the cache holds of it.
+    ///   - time: now, in seconds since 1970.
+    package init(
+        _ file: Checkpoint.Stream?, _ cache: CacheMemory, onLoss policy: CacheLossPolicy,
+        time: Double
+    ) {
+        switch (file, cache.beginning) {
+        case (nil, nil): self = .begin
+        case (nil, let beginning?):
+            self = .resume(
+                Checkpoint.Stream(
+                    beginning: beginning,
+                    shards: cache.positions.mapValues { Self.shard(at: $0, time: time) },
+                    isCached: true),
+                unwritten: false)
+        case (let file?, nil): self = Self.withoutCache(file, cache, onLoss: policy)
+        case (let file?, let beginning?):
+            self = Self.merged(file, cache, beginning, time: time)
+        }
+    }
+
+    private static func withoutCache(
+        _ file: Checkpoint.Stream, _ cache: CacheMemory, onLoss policy: CacheLossPolicy
+    ) -> Reconciliation {
+        var stream = file
+        // Until they are written there.
+        stream.isCached = false
+        // Positions that were never written there can't be lost.
+        guard file.isCached, !cache.isEvicted else { return .resume(stream, unwritten: true) }
+        switch policy {
+        case .rewind:
+            var lost = file.lost
+            for (id, shard) in file.shards where shard.position.hasBegun {
+                lost[id] = furthest(lost[id], shard.position)
+            }
+            return lost.isEmpty ? .resume(stream, unwritten: true) : .refill(lost: lost)
+        case .resume: return .resume(stream, unwritten: true)
+        case .stop: return .stop
+        }
+    }
+
+    private static func merged(
+        _ file: Checkpoint.Stream, _ cache: CacheMemory, _ beginning: Checkpoint.Beginning,
+        time: Double
+    ) -> Reconciliation {
+        var stream = file
+        stream.beginning = beginning
+        var unwritten = false
+        let continued = continuedShards(file, cache)
+        for (id, shard) in file.shards where shard.position != cache.positions[id] {
+            let isAhead = shard.position.isAhead(of: cache.positions[id] ?? .trimHorizon)
+            // The cache did not hold positions for a while, and has old ones.
+            if isAhead, !file.isCached {
+                unwritten = true
+                continue
+            }
+            if let position = cache.positions[id] {
+                if isAhead { stream.lost[id] = furthest(stream.lost[id], shard.position) }
+                var moved = Self.shard(at: position, time: time)
+                moved.parent = shard.parent
+                moved.blocked = position == .end ? nil : shard.blocked
+                stream.shards[id] = moved
+            } else if isAhead, !(shard.position == .end && continued.contains(id)) {
+                // Found again by the next listing, it is read from its beginning.
+                stream.lost[id] = furthest(stream.lost[id], shard.position)
+                stream.shards[id] = nil
+            }
+        }
+        for (id, position) in cache.positions where file.shards[id] == nil {
+            stream.shards[id] = Self.shard(at: position, time: time)
+        }
+        for (id, lost) in stream.lost {
+            if let shard = stream.shards[id], !lost.isAhead(of: shard.position) {
+                stream.lost[id] = nil
+            }
+        }
+        stream.isCached = !unwritten
+        return .resume(stream, unwritten: unwritten)
+    }
+
+    /// The shards of which the cache holds a position, or held one until another took over: all those before a shard that it
+    /// has one of.
+    private static func continuedShards(
+        _ file: Checkpoint.Stream, _ cache: CacheMemory
+    ) -> Set<ShardID> {
+        var continued: Set<ShardID> = []
+        for id in cache.positions.keys {
+            var parent = file.shards[id]?.parent
+            while let ancestor = parent, continued.insert(ancestor).inserted {
+                parent = file.shards[ancestor]?.parent
+            }
+        }
+        return continued
+    }
+
+    private static func shard(at position: Position, time: Double) -> Checkpoint.Shard {
+        Checkpoint.Shard(position: position, finishedAt: position == .end ? time : nil)
+    }
+
+    private static func furthest(_ known: Position?, _ position: Position) -> Position {
+        known.map { $0.isAhead(of: position) ? $0 : position } ?? position
+    }
+}
