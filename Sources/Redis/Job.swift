@@ -41,6 +41,9 @@ struct Job {
         }
     }
 
+    /// Whether a part of it has been sent.
+    var hasBegun: Bool { sent > 0 }
+
     /// Whether nothing more is to be sent or awaited: all is answered, or what was sent is and has failed.
     var isDone: Bool { answered == sent && (sent == count || failure != nil) }
 
