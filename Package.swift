@@ -138,8 +138,8 @@ if Context.environment["SHARDWALK_FUZZ"] != nil {
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             sources: [
-                "Config.swift", "ConfigReader.swift", "Exit.swift", "LineLog.swift",
-                "Secrets.swift",
+                "Config.swift", "Config+IAM.swift", "ConfigReader.swift", "Exit.swift",
+                "LineLog.swift", "Secrets.swift",
             ],
             swiftSettings: house),
         .executableTarget(

@@ -63,20 +63,30 @@ package actor CredentialCache {
         self.logger = logger
     }
 
-    /// Keys that are valid now.
+    /// Keys that are valid now, and for so many seconds still: for whoever signs what is used later.
     ///
     /// Keys near their end (15 minutes, or a quarter of their life if that is shorter) are given out while
-    /// a fetch for new ones is under way.
-    /// - Throws: `CredentialError` where no valid keys are held and none could be fetched; after a failure
+    /// a fetch for new ones is under way; those that end within the time asked for are renewed first.
+    /// - Throws: `CredentialError` where no such keys are held and none could be fetched; after a failure
     ///   the same error comes at once until its pause is over, which is at most a minute.
-    package func credentials() async throws(CredentialError) -> Credentials {
+    package func credentials(
+        remaining: TimeInterval = 0
+    ) async throws(CredentialError) -> Credentials {
         let pausing = failure.map { instant() < $0.pauseEnd } ?? false
-        if let held, isValid(held.credentials) {
+        if let held, isValid(held.credentials, for: remaining) {
             if let renewal = held.renewal, now() >= renewal, !pausing { startFetch() }
             return held.credentials
         }
         if pausing, !fetching, let failure { throw failure.error }
-        return try await nextFetch().get()
+        let fetched = try await nextFetch().get()
+        guard isValid(fetched, for: remaining) else {
+            throw CredentialError(
+                .unavailable,
+                "the source of the credentials gave keys that end at "
+                    + "\(fetched.expiration?.ISO8601Format() ?? ""), too soon to sign with",
+                remedy: "check this host's clock and the source")
+        }
+        return fetched
     }
 
     /// Newer keys than those that a service refused as expired or unknown, whatever the clock says.
@@ -100,8 +110,8 @@ package actor CredentialCache {
         return try await nextFetch(forced: true).get()
     }
 
-    private func isValid(_ credentials: Credentials) -> Bool {
-        credentials.expiration.map { now() < $0 } ?? true
+    private func isValid(_ credentials: Credentials, for remaining: TimeInterval = 0) -> Bool {
+        credentials.expiration.map { now() + remaining < $0 } ?? true
     }
 
     /// Waits for the fetch under way, or for a new one; a cancelled waiter leaves the others theirs.

@@ -50,7 +50,7 @@ struct SecurityTokenService: Sendable {
 
     private func request(_ form: [(String, String)]) -> HTTPRequest {
         let body = (form + [("Version", "2011-06-15")])
-            .map { "\($0.0)=\(Self.encoded($0.1))" }.joined(separator: "&")
+            .map { "\($0.0)=\(CanonicalRequest.encoded($0.1))" }.joined(separator: "&")
         var request = HTTPRequest(
             method: "POST", url: url + "/",
             headers: [("content-type", "application/x-www-form-urlencoded; charset=utf-8")],
@@ -89,20 +89,6 @@ struct SecurityTokenService: Sendable {
         }
         return Credentials(
             accessKeyID: id, secretAccessKey: secret, sessionToken: token, expiration: end)
-    }
-
-    /// A value of a form: everything but letters, digits and `-_.~` in hexadecimal.
-    static func encoded(_ text: String) -> String {
-        text.utf8.reduce(into: "") { encoded, byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
-                UInt8(ascii: "."), UInt8(ascii: "~"):
-                encoded.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                encoded += "%" + Digest.hex([byte]).uppercased()
-            }
-        }
     }
 }
 

@@ -2,8 +2,9 @@ package import FoundationEssentials
 
 /// Signature Version 4 as a value: a request, keys and a time in, headers out.
 ///
-/// Made for requests to the root path without a query string, which are all that DynamoDB, its streams and
-/// STS know. Source: AWS General Reference, "Signature Version 4 signing process".
+/// Made for requests to the root path: without a query string, which are all that DynamoDB, its streams and STS
+/// know, and for presigned ones, whose query holds the signature. Source: AWS General Reference, "Signature
+/// Version 4 signing process".
 package struct Signer: Sendable {
     /// The keys that sign.
     package let credentials: Credentials
@@ -40,6 +41,32 @@ package struct Signer: Sendable {
             ))
     }
 
+    /// The query of a GET of the root path that is signed ahead, for whoever sends it within its lifetime.
+    ///
+    /// Only the host is signed beside the query, in lower case; `parameters` are those that the service asks for.
+    /// The body is none, and its hash is that of no bytes. Source: AWS General Reference, "Create a signed AWS API
+    /// request", authentication by query parameters.
+    package func presignedQuery(
+        host: String, _ parameters: [(name: String, value: String)], lifetimeSeconds: Int,
+        at date: Date
+    ) -> String {
+        let timestamp = Self.timestamp(date)
+        var parameters =
+            parameters + [
+                ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+                ("X-Amz-Credential", "\(credentials.accessKeyID)/\(scope(timestamp))"),
+                ("X-Amz-Date", timestamp), ("X-Amz-Expires", String(lifetimeSeconds)),
+                ("X-Amz-SignedHeaders", "host"),
+            ]
+        if let token = credentials.sessionToken {
+            parameters.append(("X-Amz-Security-Token", token))
+        }
+        let canonical = CanonicalRequest(
+            HTTPRequest(method: "GET", url: "https://\(host)/"), query: parameters)
+        let signature = signature(of: canonical, timestamp: timestamp)
+        return "\(canonical.query)&X-Amz-Signature=\(signature)"
+    }
+
     /// The lower-case hexadecimal signature of a request that holds all headers to be signed.
     package func signature(of request: CanonicalRequest, timestamp: String) -> String {
         let text = "AWS4-HMAC-SHA256\n\(timestamp)\n\(scope(timestamp))\n\(request.digest)"
@@ -72,14 +99,19 @@ package struct CanonicalRequest: Sendable {
     package let text: String
     /// The names of the headers that are covered, joined by semicolons.
     package let signedHeaders: String
+    /// The query string, its parameters in byte order.
+    package let query: String
 
-    /// The canonical form of a request, with its host and all its headers.
-    package init(_ request: HTTPRequest) {
+    /// The canonical form of a request, with its host and all its headers, and of a query that its address does not
+    /// hold.
+    package init(_ request: HTTPRequest, query parameters: [(name: String, value: String)] = []) {
+        query = parameters.map { (Self.encoded($0.name), Self.encoded($0.value)) }
+            .sorted { $0 < $1 }.map { "\($0)=\($1)" }.joined(separator: "&")
         let headers = Self.headers(request)
         signedHeaders = headers.map(\.name).joined(separator: ";")
         let lines = headers.map { "\($0.name):\($0.value)\n" }.joined()
         let body = Digest.hex(Digest.sha256(request.body))
-        text = "\(request.method)\n/\n\n\(lines)\n\(signedHeaders)\n\(body)"
+        text = "\(request.method)\n/\n\(query)\n\(lines)\n\(signedHeaders)\n\(body)"
     }
 
     /// The hexadecimal SHA-256 of the text.
@@ -105,5 +137,19 @@ package struct CanonicalRequest: Sendable {
             ports[parts.scheme?.lowercased() ?? ""] == port ? nil : ":\(port)"
         }
         return host.lowercased() + (port ?? "")
+    }
+
+    /// A text as queries and forms hold it: everything but letters, digits and `-_.~` in hexadecimal.
+    static func encoded(_ text: String) -> String {
+        text.utf8.reduce(into: "") { encoded, byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+                UInt8(ascii: "."), UInt8(ascii: "~"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                encoded += "%" + Digest.hex([byte]).uppercased()
+            }
+        }
     }
 }

@@ -17,12 +17,20 @@ final class Connection {
     private var jobs: [Job] = []
     private var pipeline = CommandBuffer()
     private var lastUse = ContinuousClock.now
+    /// When to log in again; nil where a login lasts as long as its connection.
+    private var renewal: LoginRenewal?
+    /// The token of a renewal that is due.
+    private var tokenRequest: TokenRequest?
 
     /// A connection that is not yet made.
     init(_ configuration: RedisConfiguration, inbox: Inbox, logger: Logger) {
         self.configuration = configuration
         self.inbox = inbox
         self.logger = logger
+        renewal = configuration.tokenLogin.map {
+            LoginRenewal(
+                in: $0.renewal, generator: SeededGenerator(seed: .random(in: .min ... .max)))
+        }
     }
 
     /// Serves the inbox until it is closed and empty.
@@ -32,6 +40,7 @@ final class Connection {
             jobs += arrived
             if isClosed, jobs.isEmpty { break }
             if session == nil, reconnection.earliest <= .now { connect() }
+            renewLogin()
             if let session {
                 jobs.isEmpty ? rest(session) : carry(session)
             } else {
@@ -49,6 +58,7 @@ final class Connection {
             self.session = session
             era += 1
             lastUse = .now
+            renewal?.succeed()
             if reconnection.failures == 0 {
                 logger.info("Connected to Redis", metadata: metadata(of: session))
             }
@@ -117,12 +127,56 @@ final class Connection {
         }
     }
 
+    /// Logs in again where that is due.
+    ///
+    /// Pipelines go on while the token is made. It is sent between two of them, so never within a transaction.
+    private func renewLogin() {
+        guard let session, let login = configuration.tokenLogin, let due = renewal?.due,
+            due <= .now
+        else { return }
+        let request =
+            tokenRequest
+            ?? TokenRequest(
+                login, until: .now + configuration.connectTimeout, waking: inbox.waker)
+        tokenRequest = request
+        guard let outcome = request.outcome else { return }
+        tokenRequest = nil
+        switch outcome {
+        case .failure(let reason): noteLoginFailure(reason)
+        case .success(let token):
+            do throws(SinkError) {
+                let refusal = try session.logIn(
+                    configuration.address.user, with: token, within: configuration.commandTimeout)
+                lastUse = .now
+                if let refusal { noteLoginFailure(refusal) } else { noteLogin(session) }
+            } catch {
+                lose(session, error)
+            }
+        }
+    }
+
+    private func noteLogin(_ session: Session) {
+        renewal?.succeed()
+        logger.info("Logged in to Redis again", metadata: metadata(of: session))
+    }
+
+    private func noteLoginFailure(_ reason: SinkError) {
+        guard renewal?.fail() == true, let failures = renewal?.failures else { return }
+        logger.warning(
+            "The login to Redis could not be renewed; the connection is kept, trying again",
+            metadata: [
+                "address": "\(configuration.address)", "reason": "\(reason)",
+                "attempt": "\(failures)",
+            ])
+    }
+
     /// Ends the connection; nothing of the pipeline under way counts.
     ///
     /// Not even what was answered: where replies and commands do not match, no answer can be trusted.
     private func lose(_ session: Session, _ reason: SinkError) {
         session.giveUp()
         self.session = nil
+        tokenRequest = nil
         // A refusal is that of one batch, which knows it; for the others the connection is gone, no more.
         let others = reason.kind == .refused ? SinkError(.unavailable, reason.message) : reason
         for job in jobs { job.fail(others) }

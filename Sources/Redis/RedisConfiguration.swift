@@ -6,6 +6,8 @@ package struct RedisConfiguration: Sendable {
     ///
     /// An error that it throws is shown as it is, and must not contain the password.
     package var password: @Sendable () throws -> String?
+    /// Logs in with tokens, and again and again, in place of the password; nil for passwords.
+    package var tokenLogin: TokenLogin?
     /// The time that connecting and logging in may take together.
     package var connectTimeout: Duration = .seconds(5)
     /// The time for which a pipeline may make no progress: no byte taken, no reply given.

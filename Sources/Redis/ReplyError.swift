@@ -109,9 +109,12 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The failure of a batch that holds a refused command; `command` is its name.
-    package func sinkError(for command: String) -> SinkError {
+    ///
+    /// Where the login is refused, `loginAdvice` says what can be done, if it is given.
+    package func sinkError(for command: String, loginAdvice: String? = nil) -> SinkError {
         let verdict = verdict
-        let advice = verdict.advice.isEmpty ? "" : ": \(verdict.advice)"
+        let words = code == "WRONGPASS" ? loginAdvice ?? verdict.advice : verdict.advice
+        let advice = words.isEmpty ? "" : ": \(words)"
         return SinkError(verdict.kind, "Redis refused \(command) (\(self))\(advice)")
     }
 }

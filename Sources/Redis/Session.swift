@@ -37,15 +37,12 @@ final class Session {
         _ configuration: RedisConfiguration, until deadline: ContinuousClock.Instant
     ) throws(SinkError) {
         let address = configuration.address
-        let password: String?
-        do {
-            password = try configuration.password()
-        } catch {
-            throw SinkError(.denied, "the password cannot be read: \(error)")
-        }
-        if password != nil || address.user != nil {
-            let login = ["AUTH"] + (address.user.map { [$0] } ?? []) + [password ?? ""]
-            try demand(login, until: deadline)
+        if let login = configuration.tokenLogin {
+            let token = try TokenRequest(login, until: deadline).wait().get()
+            try demand(
+                Self.login(address.user, token.text), until: deadline, loginAdvice: token.advice)
+        } else if let password = try Self.password(configuration) ?? address.user.map({ _ in "" }) {
+            try demand(Self.login(address.user, password), until: deadline)
         }
         // The name is a courtesy to whoever looks at CLIENT LIST; some users may not set it.
         _ = try reply(to: ["CLIENT", "SETNAME", configuration.clientName], until: deadline)
@@ -64,11 +61,44 @@ final class Session {
         }
     }
 
+    private static func login(_ user: String?, _ password: String) -> [String] {
+        ["AUTH"] + (user.map { [$0] } ?? []) + [password]
+    }
+
+    private static func password(
+        _ configuration: RedisConfiguration
+    ) throws(SinkError) -> String? {
+        do {
+            return try configuration.password()
+        } catch {
+            throw SinkError(.denied, "the password cannot be read: \(error)")
+        }
+    }
+
+    /// Logs in once more, and returns the refusal if it is refused (AUTH): the connection is as it was then.
+    ///
+    /// To be called between transactions: AUTH is queued within one, and ElastiCache refuses it there.
+    ///
+    /// - Throws: `unavailable` where no reply comes in time.
+    func logIn(
+        _ user: String?, with token: TokenLogin.Token, within limit: Duration
+    ) throws(SinkError) -> SinkError? {
+        var refusal: ReplyError?
+        try exchange(CommandBuffer([Self.login(user, token.text)]), within: limit) {
+            reply throws(SinkError) in
+            if case .error(let error) = reply { refusal = error }
+        }
+        return refusal?.sinkError(for: "AUTH", loginAdvice: token.advice)
+    }
+
     /// Sends a command of the login; a refusal of it is something that someone has to mend.
     private func demand(
-        _ command: [String], until deadline: ContinuousClock.Instant
+        _ command: [String], until deadline: ContinuousClock.Instant, loginAdvice: String? = nil
     ) throws(SinkError) {
-        guard case .error(let error) = try reply(to: command, until: deadline) else { return }
+        guard
+            case .error(let error) = try reply(
+                to: command, until: deadline, loginAdvice: loginAdvice)
+        else { return }
         // Source: Redis before and since 6: a password was given and the server wants none.
         if error.text.contains("no password is set")
             || error.text.contains("without any password configured")
@@ -81,7 +111,7 @@ final class Session {
 
     /// Sends a command of the login; throws a refusal that ends the connection, returns any other.
     private func reply(
-        to command: [String], until deadline: ContinuousClock.Instant
+        to command: [String], until deadline: ContinuousClock.Instant, loginAdvice: String? = nil
     ) throws(SinkError) -> Reply {
         var reply = Reply.null
         do {
@@ -96,7 +126,7 @@ final class Session {
             }
         }
         if case .error(let error) = reply, error.verdict.endsConnection {
-            throw error.sinkError(for: command[0])
+            throw error.sinkError(for: command[0], loginAdvice: loginAdvice)
         }
         return reply
     }

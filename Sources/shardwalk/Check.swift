@@ -57,7 +57,7 @@ struct Check: AsyncParsableCommand {
             Terminal.print("note  \(note)")
         }
         await attempt("redis        ") { () async throws(Stop) in
-            try await Self.probe(config.redis)
+            try await Self.probe(services.redis(config))
         }
         await attempt("checkpoint   ") { () async throws(Stop) in try Self.checkpoint(config) }
         await services.close()

@@ -72,6 +72,8 @@ struct Config: Sendable {
     var redis: RedisConfiguration
     /// What is done when Redis was emptied.
     var onCacheLoss: CacheLossPolicy
+    /// The login by IAM; nil for one by password, or for none.
+    var iam: IAM?
     /// Where the checkpoint is kept.
     var checkpointDirectory: String
     /// How often the checkpoint is saved at the most.
@@ -178,12 +180,12 @@ extension Config {
             ($0.word("level", default: Logger.Level.info), $0.word("format", default: .text))
         }
         reader.finish()
-        guard reader.problems.isEmpty, var redis else {
+        guard reader.problems.isEmpty, let redis else {
             throw ConfigError(problems: reader.problems)
         }
-        redis.clientName = "shardwalk:\(name)"
-        redis.positionsName = holdsPositions ? name : nil
-        self.redis = redis
+        (self.redis, iam) = redis
+        self.redis.clientName = "shardwalk:\(name)"
+        self.redis.positionsName = holdsPositions ? name : nil
     }
 
     /// The object that the text of a configuration is.
@@ -267,26 +269,32 @@ extension Config {
 
     private static func redis(
         _ section: ConfigReader, _ environment: [String: String]
-    ) -> RedisConfiguration? {
+    ) -> (RedisConfiguration, IAM?)? {
         let connect = section.integer("connectTimeoutSeconds", in: 1...120, default: 5)
         let command = section.integer("commandTimeoutSeconds", in: 1...120, default: 10)
         let passwordFile = section.string("passwordFile")
+        let iam = section.section("iam", IAM.init)
         let fromFile = section.string("url")
         guard let text = environment.nonEmpty("SHARDWALK_REDIS_URL") ?? fromFile else {
             section.wrong("url", "is missing: give redis://host:port/db")
             return nil
         }
         do {
-            let address = try RedisAddress(Placeholders.expand(text, environment))
+            let expanded = try Placeholders.expand(text, environment)
+            let address = try RedisAddress(expanded)
             if address.password != nil, passwordFile != nil {
                 section.wrong(
                     "passwordFile", "is given beside a password in url: give one of them")
+            }
+            if iam != nil {
+                let isEncrypted = expanded.lowercased().hasPrefix("rediss:")
+                checkIAM(section, address, passwordFile: passwordFile, isEncrypted: isEncrypted)
             }
             var redis = RedisConfiguration(address: address)
             if let passwordFile { redis.password = { try PasswordFile.read(passwordFile) } }
             redis.connectTimeout = .seconds(connect)
             redis.commandTimeout = .seconds(command)
-            return redis
+            return (redis, iam)
         } catch let error as Placeholders.Failure {
             section.wrong("url", "\(error)")
         } catch {

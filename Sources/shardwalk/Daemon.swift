@@ -98,7 +98,7 @@ struct Daemon: Sendable {
 
     private func openSink() throws(Stop) -> RedisSink {
         do throws(SinkError) {
-            return try RedisSink(config.redis, logger: logger)
+            return try RedisSink(services.redis(config), logger: logger)
         } catch {
             throw Stop(.unavailable, error.message)
         }
@@ -115,7 +115,7 @@ struct Daemon: Sendable {
     ) async throws(Stop) -> [Follower.Ending] {
         // From here on the daemon waits by itself for whatever is not there yet.
         systemd.ready("looking up \(StatusReport.counted(config.streams.count, "stream"))")
-        if isReplay { _ = try await Check.probe(config.redis) }
+        if isReplay { _ = try await Check.probe(services.redis(config)) }
         var targets: [Target] = []
         for stream in config.streams {
             targets.append(

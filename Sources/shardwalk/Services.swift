@@ -15,7 +15,8 @@ struct Services: Sendable {
 
     private let http: HTTPClient
     private let chain: CredentialChain
-    private let credentials: CredentialCache
+    /// The keys that sign, for calls and for logins.
+    let credentials: CredentialCache
     /// The region that is called.
     let region: String
     private let logger: Logger

@@ -109,6 +109,36 @@ struct CredentialCacheTests {
         #expect(error?.message.contains("ended at") == true)
     }
 
+    @Test func `keys that end too soon for a use are renewed before it`() async throws {
+        let world = World(released: true)
+        let cache = world.cache()
+        world.answer(with: world.keys("A", lasting: 3600))
+        _ = try await cache.credentials()
+        world.advance(by: 3600 - 61)
+        #expect(try await cache.credentials(remaining: 60).accessKeyID == "A")
+        await settle(cache)
+        world.answer(with: world.keys("B", lasting: 3600))
+        world.advance(by: 1)
+        #expect(try await cache.credentials(remaining: 60).accessKeyID == "B")
+    }
+
+    @Test func `where only keys can be had that end too soon, there are none for that use`()
+        async throws
+    {
+        let world = World(released: true)
+        let cache = world.cache()
+        world.answer(with: world.keys("A", lasting: 60))
+        let error = await #expect(throws: CredentialError.self) {
+            try await cache.credentials(remaining: 60)
+        }
+        #expect(error?.kind == .unavailable)
+        #expect(error?.message.contains("too soon to sign with") == true)
+        #expect(try await cache.credentials().accessKeyID == "A")
+        world.answer(with: world.keys("B", lasting: 3600))
+        #expect(try await cache.credentials(remaining: 60).accessKeyID == "B")
+        #expect(world.fetches == 2)
+    }
+
     @Test func `a renewal is shared and takes newer keys where they are held`() async throws {
         let world = World()
         let cache = world.cache()

@@ -44,7 +44,8 @@ import Testing
             with: Data(Repository.text("config.example.json").utf8))
         let written = keys(of: example, at: "").flatMap { $0.split(separator: ".") }
             .map { String($0).replacing("[]", with: "") }
-        let read = try Repository.text("Sources/shardwalk/Config.swift")
+        let read = try Repository.swiftFiles(in: "Sources/shardwalk")
+            .filter { $0.contains("/Config") }.map(Repository.text).joined()
             .matches(of: /\.(?:string|integer|word|flag|list|section)\(\s*"(\w+)"/)
             .map { String($0.output.1) }
         #expect(Set(written) == Set(read))

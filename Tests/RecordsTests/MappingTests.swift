@@ -1,4 +1,5 @@
 import Records
+import TestBed
 import Testing
 
 @Suite struct MappingTests {

@@ -1,3 +1,5 @@
+import TestBed
+
 /// Random pages for the tests: shaped like the service's, with all that JSON allows in them.
 struct RandomPage {
     private var random: SeededRandom

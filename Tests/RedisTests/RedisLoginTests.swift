@@ -110,6 +110,38 @@ struct RedisLoginTests {
         }
     }
 
+    @Test func `a password that the server takes no longer is read again at every attempt`()
+        async throws
+    {
+        try await withRedisServer(settings: ["requirepass second"]) { server in
+            let password = PasswordFile("first")
+            let reads = Counter()
+            try await withSink(
+                server.url,
+                { configuration in
+                    configuration.password = {
+                        reads.add()
+                        return try password.read()
+                    }
+                }
+            ) { sink in
+                let error = try await sink.failure(containing: "WRONGPASS")
+                #expect(error.kind == .denied)
+                #expect(error.message.contains("read again at each login"))
+                try await wait { reads.value > 2 }
+                password.write("second")
+                try await wait {
+                    do throws(SinkError) {
+                        try await sink.apply(changes([("k", "v")]))
+                        return true
+                    } catch {
+                        return false
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `a password for a server that wants none is no obstacle`() async throws {
         try await withRedisServer { server in
             try await withSink("unix://:needless@\(server.socketPath)") { sink in
