@@ -49,6 +49,11 @@ final class Connection {
             if reconnection.failures == 0 {
                 logger.info("Connected to Redis", metadata: metadata(of: session))
             }
+            if configuration.isUnverified {
+                logger.warning(
+                    "Connected to Redis without looking at its certificate (redis.tls.skipVerification)",
+                    metadata: metadata(of: session))
+            }
             if session.isKnownToTakeWrites {
                 noteSuccess(session)
             }
@@ -142,9 +147,11 @@ final class Connection {
     }
 
     private func metadata(of session: Session) -> Logger.Metadata {
-        [
+        var metadata: Logger.Metadata = [
             "address": "\(configuration.address)", "peer": "\(session.peer)",
             "server": "\(session.server.version ?? "unknown")",
         ]
+        if let version = session.tlsVersion { metadata["tls"] = "\(version)" }
+        return metadata
     }
 }

@@ -1,7 +1,7 @@
 /// Where a Redis server is, which of its databases is meant, and as whom to log in.
 ///
-/// Written as `redis://[user[:password]@]host[:port][/database]` (IANA's provisional scheme `redis`), or for a
-/// socket of this machine as `unix://[user[:password]@]/path[?db=database]`, the form of redis-py and
+/// Written as `redis://[user[:password]@]host[:port][/database]` (IANA's provisional scheme `redis`), as `rediss://`
+/// where the connection goes through TLS, or for a socket of this machine as `unix://[user[:password]@]/path[?db=database]`, the form of redis-py and
 /// node-redis; `redis+unix` and Lettuce's `redis-socket` mean the same. Everything may be percent-encoded.
 package struct RedisAddress: Hashable, Sendable {
     /// What to connect to.
@@ -14,6 +14,8 @@ package struct RedisAddress: Hashable, Sendable {
 
     /// What to connect to.
     package let place: Place
+    /// Whether the connection goes through TLS.
+    package let isSecure: Bool
     /// The ACL user; nil for the server's default user.
     package let user: String?
     /// The password that was part of the text; never printed.
@@ -28,8 +30,10 @@ package struct RedisAddress: Hashable, Sendable {
         guard let separator = text.firstRange(of: "://") else { throw .noScheme }
         let rest = text[separator.upperBound...]
         guard !rest.contains("#") else { throw .fragment }
-        switch text[..<separator.lowerBound].lowercased() {
-        case "redis":
+        let scheme = text[..<separator.lowerBound].lowercased()
+        isSecure = scheme == "rediss"
+        switch scheme {
+        case "redis", "rediss":
             let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
             let authority = rest[..<end]
             let host: Substring
@@ -44,7 +48,6 @@ package struct RedisAddress: Hashable, Sendable {
             let end = path.firstIndex(of: "?") ?? path.endIndex
             place = .unix(path: try Self.decoded(path[..<end]))
             database = try Self.database(inQuery: path[end...].dropFirst()) ?? 0
-        case "rediss": throw .unsupported("TLS (rediss) is")
         case "redis+sentinel", "redis-sentinel": throw .unsupported("Sentinel is")
         default: throw .noScheme
         }
@@ -140,7 +143,7 @@ extension RedisAddress: CustomStringConvertible, CustomDebugStringConvertible, C
         switch place {
         case .tcp(let host, let port):
             let host = host.contains(":") ? "[\(host)]" : host
-            return "redis://\(host):\(port)/\(database)"
+            return "\(isSecure ? "rediss" : "redis")://\(host):\(port)/\(database)"
         case .unix(let path):
             return "unix://\(path)?db=\(database)"
         }
@@ -178,9 +181,10 @@ package enum RedisAddressError: Error, Hashable, Sendable, CustomStringConvertib
         let encode = "; a special character in user or password is written as %40 and the like"
         switch self {
         case .noScheme:
-            return "it begins with neither redis:// nor unix://"
+            return "it begins with none of redis://, rediss:// and unix://"
         case .unsupported(let what):
-            return "\(what) not supported by this version: give a redis:// or unix:// address"
+            return
+                "\(what) not supported by this version: give a redis://, rediss:// or unix:// address"
         case .host:
             return "it has no host, as in redis://cache.example:6379/0\(encode)"
         case .port:

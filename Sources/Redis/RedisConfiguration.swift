@@ -2,6 +2,8 @@
 package struct RedisConfiguration: Sendable {
     /// Where the server is.
     package var address: RedisAddress
+    /// How the server is verified where the address asks for TLS.
+    package var tls = RedisTLS()
     /// The password, asked for at each login, so that one that was changed is found; nil for none.
     ///
     /// An error that it throws is shown as it is, and must not contain the password.

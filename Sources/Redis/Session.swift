@@ -6,11 +6,15 @@ import Walk
 final class Session {
     /// Who is at the other end, as an address or a path.
     var peer: String { socket.peer }
+    /// The version of TLS, such as `TLSv1.3`; nil without TLS.
+    var tlsVersion: String? { socket.version }
     /// What the server said about itself at the login.
     private(set) var server = ServerInfo(info: "")
     private let socket: Socket
     private let reader = ReplyReader()
     private var received = [UInt8](repeating: 0, count: 64 << 10)
+    /// Whether nothing has come from the server yet.
+    private var isSilent = true
 
     /// Connects and logs in: AUTH, the connection's name, the database, and a look at the server's role.
     ///
@@ -19,7 +23,9 @@ final class Session {
     init(_ configuration: RedisConfiguration) throws(SinkError) {
         let deadline = ContinuousClock.now + configuration.connectTimeout
         do {
-            socket = try Socket.connect(to: configuration.address.place, until: deadline)
+            socket = try Socket.connect(
+                to: configuration.address.place,
+                tls: configuration.address.isSecure ? configuration.tls : nil, until: deadline)
             try logIn(configuration, until: deadline)
         } catch {
             throw SinkError(error.kind, "\(configuration.address): \(error.message)")
@@ -80,10 +86,12 @@ final class Session {
         } catch {
             // Refused clients are told why and hung up on at once.
             guard case .error = reply else {
-                guard deadline <= .now else { throw error }
-                throw SinkError(
-                    .unavailable,
-                    "no answer to the login in time: is it a Redis server, and one without TLS?")
+                let hint = socket.suspicion ?? "is it a Redis server?"
+                if deadline <= .now {
+                    throw SinkError(.unavailable, "no answer to the login in time: \(hint)")
+                }
+                guard isSilent, error.kind == .unavailable else { throw error }
+                throw SinkError(.unavailable, "\(error.message) (\(hint))")
             }
         }
         if case .error(let error) = reply, error.verdict.endsConnection {
@@ -181,6 +189,7 @@ final class Session {
     private func receive() throws(SinkError) -> Int {
         switch received.withUnsafeMutableBytes({ socket.receive(into: $0) }) {
         case .moved(let count):
+            isSilent = false
             let result = received.withUnsafeBytes { bytes in
                 Result { () throws(SinkError) in
                     try reader.feed(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
@@ -191,12 +200,8 @@ final class Session {
         case .blocked: return 0
         case .ended:
             throw SinkError(.unavailable, "the connection to \(peer) was closed by the other side")
-        case .failed(let number): throw broken(number)
+        case .failed(let error):
+            throw SinkError(error.kind, "the connection to \(peer) broke: \(error.message)")
         }
-    }
-
-    private func broken(_ number: Int32) -> SinkError {
-        SinkError(
-            .unavailable, "the connection to \(peer) broke: \(Socket.text(ofError: number))")
     }
 }

@@ -9,6 +9,7 @@ struct RedisAddressTests {
         var user: String?
         var password: String?
         var database = 0
+        var isSecure = false
     }
 
     @Test(arguments: [
@@ -30,6 +31,11 @@ struct RedisAddressTests {
         Example(
             text: "redis://u:a@b@cache", place: .tcp(host: "cache", port: 6_379), user: "u",
             password: "a@b"),
+        Example(
+            text: "rediss://u:p@cache/1", place: .tcp(host: "cache", port: 6_379), user: "u",
+            password: "p", database: 1, isSecure: true),
+        Example(
+            text: "RedisS://[::1]:7000", place: .tcp(host: "::1", port: 7_000), isSecure: true),
         Example(text: "unix:///run/redis.sock", place: .unix(path: "/run/redis.sock")),
         Example(
             text: "unix:///run/a%20b@c.sock?db=1", place: .unix(path: "/run/a b@c.sock"),
@@ -47,11 +53,11 @@ struct RedisAddressTests {
         #expect(address.user == example.user)
         #expect(address.password == example.password)
         #expect(address.database == example.database)
+        #expect(address.isSecure == example.isSecure)
     }
 
     @Test(arguments: [
         ("cache:6379", RedisAddressError.noScheme), ("http://cache", .noScheme), ("", .noScheme),
-        ("rediss://cache", .unsupported("TLS (rediss) is")),
         ("redis+sentinel://cache/name", .unsupported("Sentinel is")),
         ("redis://", .host), ("redis://:secret@", .host), ("redis:///0", .host),
         ("redis://:6379", .host), ("redis://[::1", .host),
@@ -73,7 +79,7 @@ struct RedisAddressTests {
 
     @Test(arguments: [
         "redis://walker:hush@cache:7000/2", "redis://walker:hush@[::1]:7000/2",
-        "unix://walker:hush@/run/redis.sock?db=2",
+        "unix://walker:hush@/run/redis.sock?db=2", "rediss://walker:hush@cache:7000/2",
     ])
     func `no way of printing an address shows who logs in`(text: String) throws {
         let address = try RedisAddress(text)
@@ -83,6 +89,7 @@ struct RedisAddressTests {
         #expect(!printed.contains("hush"))
         #expect(!printed.contains("walker"))
         #expect(try RedisAddress(address.description).place == address.place)
+        #expect(try RedisAddress(address.description).isSecure == address.isSecure)
         #expect(try RedisAddress(address.description).database == 2)
     }
 
