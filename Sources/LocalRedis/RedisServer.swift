@@ -15,6 +15,7 @@ package final class RedisServer: Sendable {
     /// The TCP port on 127.0.0.1, or nil where the server listens on its socket alone.
     package let port: UInt16?
     private let isSecure: Bool
+    private let isSentinel: Bool
     private let state: Mutex<State>
 
     private struct State {
@@ -35,21 +36,25 @@ package final class RedisServer: Sendable {
         state.withLock { $0.process.flatMap { $0.isRunning ? $0.processIdentifier : nil } }
     }
 
-    private init(directory: URL, port: UInt16?, isSecure: Bool, settings: [String]) {
+    private init(
+        directory: URL, port: UInt16?, isSecure: Bool, isSentinel: Bool, settings: [String]
+    ) {
         self.directory = directory
         self.port = port
         self.isSecure = isSecure
+        self.isSentinel = isSentinel
         state = Mutex(State(settings: settings, process: nil))
     }
 
     /// Starts a server and returns when it answers; call `end()` when it is no longer needed.
     ///
     /// With `tcp` it also listens on a free port of 127.0.0.1, and with `tls` there is TLS on that port, whose
-    /// certificates are among the settings. `settings` are further lines of its configuration, such as
-    /// `requirepass secret`; they win over the ones given here, which switch persistence off. Throws
-    /// `RedisServerError` if there is no redis-server, or it ends or stays silent for a minute.
+    /// certificates are among the settings. With `sentinel` it is one, whose primaries are among the settings.
+    /// `settings` are further lines of its configuration, such as `requirepass secret`; they win over the ones
+    /// given here, which switch persistence off. Throws `RedisServerError` if there is no redis-server, or it
+    /// ends or stays silent for a minute.
     package static func start(
-        tcp: Bool = false, tls: Bool = false, settings: [String] = []
+        tcp: Bool = false, tls: Bool = false, sentinel: Bool = false, settings: [String] = []
     ) async throws -> RedisServer {
         let directory = try makePrivateDirectory()
         let tcp = tcp || tls
@@ -57,7 +62,7 @@ package final class RedisServer: Sendable {
         for attempt in 1...portAttempts {
             let server = RedisServer(
                 directory: directory, port: tcp ? try freePort() : nil, isSecure: tls,
-                settings: settings)
+                isSentinel: sentinel, settings: settings)
             do {
                 try await server.launch()
                 return server
@@ -145,7 +150,7 @@ package final class RedisServer: Sendable {
 
         let process = Process()
         process.executableURL = try Self.executable()
-        process.arguments = [configuration.path]
+        process.arguments = [configuration.path] + (isSentinel ? ["--sentinel"] : [])
         process.standardInput = FileHandle.nullDevice
         guard FileManager.default.createFile(atPath: outputFile.path, contents: nil) else {
             throw RedisServerError("cannot write to \(directory.path)")
@@ -225,10 +230,11 @@ package final class RedisServer: Sendable {
 ///
 /// - Throws: What `RedisServer.start` and `body` throw.
 package func withRedisServer<Result>(
-    tcp: Bool = false, tls: Bool = false, settings: [String] = [],
+    tcp: Bool = false, tls: Bool = false, sentinel: Bool = false, settings: [String] = [],
     _ body: (RedisServer) async throws -> Result
 ) async throws -> Result {
-    let server = try await RedisServer.start(tcp: tcp, tls: tls, settings: settings)
+    let server = try await RedisServer.start(
+        tcp: tcp, tls: tls, sentinel: sentinel, settings: settings)
     do {
         let result = try await body(server)
         await server.end()

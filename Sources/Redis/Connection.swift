@@ -7,6 +7,7 @@ import Walk
 /// batches. One pipeline is under way at a time, so that what waits meanwhile makes up the next one.
 final class Connection {
     private let configuration: RedisConfiguration
+    private let finder: PrimaryFinder
     private let inbox: Inbox
     private let logger: Logger
     private var session: Session?
@@ -19,6 +20,7 @@ final class Connection {
     /// A connection that is not yet made.
     init(_ configuration: RedisConfiguration, inbox: Inbox, logger: Logger) {
         self.configuration = configuration
+        finder = PrimaryFinder(configuration)
         self.inbox = inbox
         self.logger = logger
     }
@@ -43,7 +45,7 @@ final class Connection {
 
     private func connect() {
         do throws(SinkError) {
-            let session = try Session(configuration)
+            let session = try Session(configuration, finder)
             self.session = session
             lastUse = .now
             if reconnection.failures == 0 {

@@ -8,7 +8,11 @@ package struct RedisConfiguration: Sendable {
     ///
     /// An error that it throws is shown as it is, and must not contain the password.
     package var password: @Sendable () throws -> String?
-    /// The time that connecting and logging in may take together.
+    /// The user to log in as at sentinels; nil for their default user.
+    package var sentinelUser: String?
+    /// The password of sentinels, asked for as the server's is; nil for none.
+    package var sentinelPassword: @Sendable () throws -> String? = { nil }
+    /// The time that connecting and logging in may take together, asking sentinels included.
     package var connectTimeout: Duration = .seconds(5)
     /// The time for which a pipeline may make no progress: no byte taken, no reply given.
     package var commandTimeout: Duration = .seconds(10)

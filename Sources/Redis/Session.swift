@@ -16,20 +16,46 @@ final class Session {
     /// Whether nothing has come from the server yet.
     private var isSilent = true
 
-    /// Connects and logs in: AUTH, the connection's name, the database, and a look at the server's role.
+    /// Connects to where `finder` says and logs in: AUTH, the connection's name, the database, and a look at the
+    /// server's role.
     ///
     /// - Throws: `unavailable` where the server is away or a read-only replica, `denied` where it does not
     ///   let us in, or not into this database.
-    init(_ configuration: RedisConfiguration) throws(SinkError) {
+    init(_ configuration: RedisConfiguration, _ finder: PrimaryFinder) throws(SinkError) {
         let deadline = ContinuousClock.now + configuration.connectTimeout
-        do {
-            socket = try Socket.connect(
-                to: configuration.address.place,
-                tls: configuration.address.isSecure ? configuration.tls : nil, until: deadline)
-            try logIn(configuration, until: deadline)
+        do throws(SinkError) {
+            let place = try finder.place(until: deadline)
+            do throws(SinkError) {
+                socket = try Self.connect(configuration, to: place, until: deadline)
+                try logIn(configuration, until: deadline)
+            } catch {
+                finder.doubt()
+                throw error
+            }
         } catch {
             throw SinkError(error.kind, "\(configuration.address): \(error.message)")
         }
+    }
+
+    /// Connects to a sentinel and logs in there.
+    ///
+    /// - Throws: `unavailable` where it is away, `denied` where it does not let us in.
+    init(
+        at sentinel: RedisAddress.Node, _ configuration: RedisConfiguration,
+        until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        let place = RedisAddress.Place.tcp(host: sentinel.host, port: sentinel.port)
+        socket = try Self.connect(configuration, to: place, until: deadline)
+        try authenticate(
+            configuration.sentinelUser, configuration.sentinelPassword, until: deadline)
+    }
+
+    private static func connect(
+        _ configuration: RedisConfiguration, to place: RedisAddress.Place,
+        until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> Socket {
+        let tls = configuration.address.isSecure ? configuration.tls : nil
+        return try Socket.connect(to: place, tls: tls, until: deadline)
     }
 
     /// Whether the server has said that it takes writes.
@@ -39,15 +65,9 @@ final class Session {
         _ configuration: RedisConfiguration, until deadline: ContinuousClock.Instant
     ) throws(SinkError) {
         let address = configuration.address
-        let password: String?
-        do {
-            password = try configuration.password()
-        } catch {
-            throw SinkError(.denied, "the password cannot be read: \(error)")
-        }
-        if password != nil || address.user != nil {
-            let login = ["AUTH"] + (address.user.map { [$0] } ?? []) + [password ?? ""]
-            try demand(login, until: deadline)
+        try authenticate(address.user, configuration.password, until: deadline)
+        if case .sentinels(_, let master) = address.place {
+            try demandPrimary(master, until: deadline)
         }
         // The name is a courtesy to whoever looks at CLIENT LIST; some users may not set it.
         _ = try reply(to: ["CLIENT", "SETNAME", configuration.clientName], until: deadline)
@@ -59,6 +79,67 @@ final class Session {
             throw SinkError(
                 .unavailable, "it is a read-only replica; the primary is looked up again")
         }
+    }
+
+    private func authenticate(
+        _ user: String?, _ source: () throws -> String?, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        let password: String?
+        do {
+            password = try source()
+        } catch {
+            throw SinkError(.denied, "the password cannot be read: \(error)")
+        }
+        if password != nil || user != nil {
+            let login = ["AUTH"] + (user.map { [$0] } ?? []) + [password ?? ""]
+            try demand(login, until: deadline)
+        }
+    }
+
+    /// Makes sure that the server which sentinels take for the primary is one (ROLE).
+    ///
+    /// A sentinel that was cut off for a while, or asked in the middle of a failover, can name a replica.
+    private func demandPrimary(
+        _ master: String, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        switch try reply(to: ["ROLE"], until: deadline) {
+        case .array(let parts) where parts.first?.text == "master": return
+        case .error(let error) where error.verdict.kind == .denied:
+            throw SinkError(
+                .denied,
+                "Redis refused ROLE (\(error)): behind sentinels the user needs it (ACL SETUSER +role)"
+            )
+        default:
+            throw SinkError(
+                .unavailable,
+                "\(peer) is not the primary although a sentinel says so of \(master); they are asked again"
+            )
+        }
+    }
+
+    /// Asks a sentinel where the primary of a name is; nil where it knows no such name.
+    ///
+    /// - Throws: `unavailable` where no place is the answer, `denied` where the sentinel does not tell us.
+    func primary(
+        named master: String, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> RedisAddress.Place? {
+        let command = ["SENTINEL", "get-master-addr-by-name", master]
+        switch try anyReply(to: command, until: deadline) {
+        case .null: return nil
+        case .array(let parts):
+            if parts.count == 2, let host = parts[0].text, !host.isEmpty,
+                let port = parts[1].text.flatMap({ UInt16($0) }), port > 0
+            {
+                return .tcp(host: host, port: port)
+            }
+        case .error(let error) where error.verdict.kind == .denied:
+            throw SinkError(
+                .denied,
+                "it refused SENTINEL (\(error)): see redis.sentinel.passwordFile and username")
+        case .error(let error): throw SinkError(.unavailable, "it refused SENTINEL (\(error))")
+        case .status, .integer, .bytes: break
+        }
+        throw SinkError(.unavailable, "its answer is not that of a sentinel")
     }
 
     /// Sends a command of the login; a refusal of it is something that someone has to mend.
@@ -80,6 +161,17 @@ final class Session {
     private func reply(
         to command: [String], until deadline: ContinuousClock.Instant
     ) throws(SinkError) -> Reply {
+        let reply = try anyReply(to: command, until: deadline)
+        if case .error(let error) = reply, error.verdict.endsConnection {
+            throw error.sinkError(for: command[0])
+        }
+        return reply
+    }
+
+    /// Sends a command before anything else is under way, and returns its reply, whatever it is.
+    private func anyReply(
+        to command: [String], until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> Reply {
         var reply = Reply.null
         do {
             try exchange(CommandBuffer([command]), within: deadline - .now) { reply = $0 }
@@ -93,9 +185,6 @@ final class Session {
                 guard isSilent, error.kind == .unavailable else { throw error }
                 throw SinkError(.unavailable, "\(error.message) (\(hint))")
             }
-        }
-        if case .error(let error) = reply, error.verdict.endsConnection {
-            throw error.sinkError(for: command[0])
         }
         return reply
     }

@@ -121,6 +121,7 @@ private struct Candidate {
         switch place {
         case .unix(let path): return [try socket(at: path)]
         case .tcp(let host, let port): return try addresses(of: host, port: port)
+        case .sentinels: preconditionFailure("sentinels are asked where to connect to")
         }
     }
 

@@ -263,6 +263,7 @@ extension Config {
         let command = section.integer("commandTimeoutSeconds", in: 1...120, default: 10)
         let passwordFile = section.string("passwordFile")
         let tls = section.section("tls", Self.tls)
+        let sentinel = section.section("sentinel", Self.sentinel)
         let fromFile = section.string("url")
         guard let text = environment.nonEmpty("SHARDWALK_REDIS_URL") ?? fromFile else {
             section.wrong("url", "is missing: give redis://host:port/db, or rediss:// for TLS")
@@ -280,7 +281,24 @@ extension Config {
             }
             var redis = RedisConfiguration(address: address)
             redis.tls = tls
-            if let passwordFile { redis.password = { try PasswordFile.read(passwordFile) } }
+            if let passwordFile {
+                redis.password = {
+                    try PasswordFile.read(passwordFile, key: "redis.passwordFile")
+                }
+            }
+            if let file = sentinel.passwordFile {
+                if case .sentinels = address.place {
+                    redis.sentinelUser = sentinel.username
+                    redis.sentinelPassword = {
+                        try PasswordFile.read(file, key: "redis.sentinel.passwordFile")
+                    }
+                } else {
+                    section.wrong(
+                        "sentinel",
+                        "is given, and redis.url names no sentinels: give a redis+sentinel:// address"
+                    )
+                }
+            }
             redis.connectTimeout = .seconds(connect)
             redis.commandTimeout = .seconds(command)
             return redis
@@ -290,6 +308,18 @@ extension Config {
             section.wrong("url", "can't be used: \(error)")
         }
         return nil
+    }
+
+    /// The login of sentinels, which without a password file is none.
+    private static func sentinel(
+        _ section: ConfigReader
+    ) -> (username: String?, passwordFile: String?) {
+        let username = section.string("username")
+        let passwordFile = section.string("passwordFile")
+        if username != nil, passwordFile == nil {
+            section.wrong("passwordFile", "is missing: username needs its password")
+        }
+        return (username, passwordFile)
     }
 
     private static func tls(_ section: ConfigReader) -> RedisTLS {

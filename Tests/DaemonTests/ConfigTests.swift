@@ -79,7 +79,7 @@ import Walk
                 "streams[1].tabel is not a key; did you mean table?",
                 "streams[2] is a number: give an object",
                 "redis.connectTimeoutSeconds is a text: give a whole number",
-                "redis.url can't be used: it begins with none of redis://, rediss:// and unix://",
+                "redis.url can't be used: it begins with none of redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://",
                 "checkpoint.directory is not absolute: give a path that begins with /",
                 "idle.maximumMilliseconds is 1000: give no less than idle.minimumMilliseconds",
                 "memory.pagesMegabytes is 1.5: give a whole number from 4 to 4096",
@@ -273,5 +273,31 @@ import Walk
         // What says the default is no mistake anywhere.
         let none = #""caFile":null,"skipVerification":false"#
         #expect(problems(tls(none, url: "redis://cache")).isEmpty)
+    }
+
+    @Test func `sentinels have a login of their own`() throws {
+        func sentinel(_ members: String, url: String = "redis+sentinel://a,b/main") -> String {
+            #"{"streams":[{"table":"orders"}],"redis":{"url":"\#(url)","sentinel":{\#(members)}}}"#
+        }
+        let folder = try TemporaryDirectory()
+        let file = folder.path("password")
+        let both = #""username":"asker","passwordFile":"\#(file)""#
+        let redis = try Config(json: Array(sentinel(both).utf8), environment: [:]).redis
+        #expect("\(redis.address)" == "redis+sentinel://a:26379,b:26379/main/0")
+        #expect(redis.sentinelUser == "asker")
+        #expect(throws: (any Error).self) { try redis.sentinelPassword() }
+        try Data("please\n".utf8).write(to: URL(filePath: file))
+        #expect(try redis.sentinelPassword() == "please")
+        #expect(try redis.password() == nil)
+        let plain = try Config(json: Array(sentinel("").utf8), environment: [:]).redis
+        #expect(try plain.sentinelUser == nil && plain.sentinelPassword() == nil)
+        let stranger =
+            "is given, and redis.url names no sentinels: give a redis+sentinel:// address"
+        #expect(
+            problems(sentinel(both, url: "redis://cache")) == ["redis.sentinel \(stranger)"])
+        #expect(
+            problems(sentinel(#""username":"asker""#)) == [
+                "redis.sentinel.passwordFile is missing: username needs its password"
+            ])
     }
 }

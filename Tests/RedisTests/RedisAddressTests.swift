@@ -36,6 +36,22 @@ struct RedisAddressTests {
             password: "p", database: 1, isSecure: true),
         Example(
             text: "RedisS://[::1]:7000", place: .tcp(host: "::1", port: 7_000), isSecure: true),
+        Example(
+            text: "redis+sentinel://cache/main",
+            place: .sentinels([.init(host: "cache", port: 26_379)], master: "main")),
+        Example(
+            text: "rediss+sentinel://u:a,p@a:1,b,[::1]:2/ma%2Fin/3",
+            place: .sentinels(
+                [
+                    .init(host: "a", port: 1), .init(host: "b", port: 26_379),
+                    .init(host: "::1", port: 2),
+                ], master: "ma/in"),
+            user: "u", password: "a,p", database: 3, isSecure: true),
+        Example(
+            text: "redis+sentinel://a,b/main?db=4",
+            place: .sentinels(
+                [.init(host: "a", port: 26_379), .init(host: "b", port: 26_379)], master: "main"),
+            database: 4),
         Example(text: "unix:///run/redis.sock", place: .unix(path: "/run/redis.sock")),
         Example(
             text: "unix:///run/a%20b@c.sock?db=1", place: .unix(path: "/run/a b@c.sock"),
@@ -58,7 +74,15 @@ struct RedisAddressTests {
 
     @Test(arguments: [
         ("cache:6379", RedisAddressError.noScheme), ("http://cache", .noScheme), ("", .noScheme),
-        ("redis+sentinel://cache/name", .unsupported("Sentinel is")),
+        ("redis-sentinel://cache#name", .fragment), ("redis-sentinel://cache/name", .noScheme),
+        ("redis+sentinel://cache", .master), ("redis+sentinel://cache/", .master),
+        ("redis+sentinel://cache/?db=1", .master),
+        ("redis+sentinel:///main", .host), ("redis+sentinel://a,/main", .host),
+        ("redis+sentinel://a,b:0/main", .port), ("redis+sentinel://a/main/x", .database),
+        ("redis+sentinel://a/main/1?db=1", .database), ("redis+sentinel://a/ma%in", .percent),
+        (
+            "redis+sentinel://\(String(repeating: "a,", count: 16))a/main", .sentinels
+        ),
         ("redis://", .host), ("redis://:secret@", .host), ("redis:///0", .host),
         ("redis://:6379", .host), ("redis://[::1", .host),
         ("redis://cache:", .port), ("redis://cache:0", .port), ("redis://cache:65536", .port),
@@ -80,6 +104,7 @@ struct RedisAddressTests {
     @Test(arguments: [
         "redis://walker:hush@cache:7000/2", "redis://walker:hush@[::1]:7000/2",
         "unix://walker:hush@/run/redis.sock?db=2", "rediss://walker:hush@cache:7000/2",
+        "rediss+sentinel://walker:hush@a:1,[::1]/main/2",
     ])
     func `no way of printing an address shows who logs in`(text: String) throws {
         let address = try RedisAddress(text)

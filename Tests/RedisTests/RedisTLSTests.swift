@@ -442,7 +442,7 @@ struct RedisTLSTests {
         try await certificates.make("server")
         let settings = certificates.settings("server", ["tls-protocols \(version)"])
         let values = (0..<4).map { index in
-            (0..<5 << 20).map { UInt8(truncatingIfNeeded: $0 &* (index &+ 3)) }
+            [UInt8](repeating: UInt8(97 + index), count: 5 << 20)
         }
         let many = (0..<5_000).map { ("many\($0)", Optional("value \($0)")) }
         let words = String(repeating: "x", count: 4 << 20)
@@ -487,10 +487,10 @@ struct RedisTLSTests {
         try await withRedisServer(tls: true, settings: settings) { server in
             let proxy = try Proxy(to: Int(try #require(server.port)))
             defer { proxy.end() }
-            let value = [UInt8](repeating: 97, count: 300_000)
+            let value = [UInt8](repeating: 97, count: 100_000)
             let url = "rediss://127.0.0.1:\(proxy.port)"
             let batch = changes((0..<5).map { (Array("k\($0)".utf8), Optional(value)) })
-            for place in [1, 5, 100, 700, 1_500, 3_000, 20_000, 400_000, 1_400_000] {
+            for place in [1, 5, 100, 700, 1_500, 3_000, 20_000, 100_000, 400_000] {
                 proxy.make(.cutting(place))
                 try await withSink(url, trusting()) { sink in
                     let error = try await sink.failureOfNext(batch)
