@@ -85,8 +85,7 @@ final class TLSStream {
             if result == 1 { return }
             var events = Int16(POLLIN)
             switch step(result, waitingFor: &events) {
-            case .blocked: break
-            case .moved: continue
+            case .blocked, .moved: break
             case .ended: throw failure("it was closed by the other side", hinting: true)
             case .failed(let error):
                 // A reset may be how a server without TLS reacts; an alert and a refusal speak for themselves.
@@ -125,6 +124,8 @@ final class TLSStream {
 
     /// Asks for a certificate for the name; false where the name cannot be one.
     private func demandName() -> Bool {
+        // OpenSSL takes no name for any name, and one that begins with a dot for all that end so.
+        guard !name.isEmpty, !name.hasPrefix(".") else { return false }
         let parameters = SSL_get0_param(ssl)
         X509_VERIFY_PARAM_set_hostflags(parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
         if context.isVerifying {

@@ -338,7 +338,8 @@ extension Config {
             section.wrong(key, "is no path: name a file, or leave it out")
         }
         if let name = tls.serverName,
-            name.isEmpty || name.utf8.count > 253 || name.utf8.contains(where: { $0 <= 0x20 })
+            name.isEmpty || name.hasPrefix(".") || name.utf8.count > 253
+                || name.utf8.contains(where: { $0 <= 0x20 })
         {
             section.wrong("serverName", "is no name: give the one that the certificate is for")
         }

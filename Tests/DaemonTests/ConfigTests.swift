@@ -265,6 +265,10 @@ import Walk
                 "redis.tls.serverName is no name: give the one that the certificate is for"
             ),
             (
+                tls(#""serverName":".example""#),
+                "redis.tls.serverName is no name: give the one that the certificate is for"
+            ),
+            (
                 tls(#""skipVerification":1"#),
                 "redis.tls.skipVerification is a number: give true or false"
             ),

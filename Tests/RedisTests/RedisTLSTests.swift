@@ -203,6 +203,15 @@ struct RedisTLSTests {
         }
     }
 
+    @Test(arguments: [".", "", "%:", ".example"])
+    func `a name that would let any certificate pass is none`(name: String) async throws {
+        try await certificates.make("server", for: "DNS:cache.example")
+        try await withRedisServer(tls: true, settings: certificates.settings("server")) { server in
+            let error = try await refusal(at: server.url, trusting { $0.serverName = name })
+            #expect(error.message.contains("is no name that a certificate can be for"), "\(error)")
+        }
+    }
+
     @Test func `a server without TLS 1.2 is refused`() async throws {
         try await certificates.make("server")
         let settings = certificates.settings(
