@@ -75,7 +75,7 @@ package struct RedisAddress: Hashable, Sendable {
             let path = rest[end...].drop { $0 == "/" }
             let masterEnd = path.firstIndex { $0 == "/" || $0 == "?" } ?? path.endIndex
             guard masterEnd > path.startIndex else { throw .master }
-            place = .sentinels(nodes, master: try Self.decoded(path[..<masterEnd]))
+            place = .sentinels(nodes, master: try Self.name(path[..<masterEnd]))
             database = try Self.database(inPath: path[masterEnd...])
         case "unix", "redis+unix", "redis-socket":
             let start = rest.first == "/" ? rest.startIndex : rest.firstRange(of: "@/")?.lowerBound
@@ -83,7 +83,7 @@ package struct RedisAddress: Hashable, Sendable {
             let (authority, path) = (rest[..<start], rest[start...].drop { $0 == "@" })
             (user, password, _) = try Self.credentials(ofAuthority: authority + "@")
             let end = path.firstIndex(of: "?") ?? path.endIndex
-            place = .unix(path: try Self.decoded(path[..<end]))
+            place = .unix(path: try Self.name(path[..<end]))
             database = try Self.database(inQuery: path[end...].dropFirst()) ?? 0
         default: throw .noScheme
         }
@@ -117,11 +117,11 @@ package struct RedisAddress: Hashable, Sendable {
             rest = text[colon...]
         }
         guard !host.isEmpty else { throw .host }
-        guard !rest.isEmpty else { return Node(host: try decoded(host), port: defaultPort) }
+        guard !rest.isEmpty else { return Node(host: try name(host), port: defaultPort) }
         guard rest.first == ":", let port = number(rest.dropFirst(), below: 65_536), port > 0 else {
             throw .port
         }
-        return Node(host: try decoded(host), port: UInt16(port))
+        return Node(host: try name(host), port: UInt16(port))
     }
 
     /// The database that `/0` or `?db=0` names; 0 where neither is there.
@@ -148,6 +148,15 @@ package struct RedisAddress: Hashable, Sendable {
             let number = Int(digits), number < limit
         else { return nil }
         return number
+    }
+
+    /// A decoded text that is told in messages and so has to be one line.
+    private static func name(_ text: Substring) throws(RedisAddressError) -> String {
+        let name = try decoded(text)
+        guard name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) else {
+            throw .control
+        }
+        return name
     }
 
     /// The text that `text` stands for when `%40` and the like are read.
@@ -214,6 +223,8 @@ package enum RedisAddressError: Error, Hashable, Sendable, CustomStringConvertib
     case database
     /// There is a parameter other than the database.
     case parameter
+    /// There is a control character in what is no password.
+    case control
     /// There is a `#`.
     case fragment
     /// A percent sign is not followed by two hexadecimal digits, or they do not make text.
@@ -244,6 +255,8 @@ package enum RedisAddressError: Error, Hashable, Sendable, CustomStringConvertib
             return "its database is not one number, as in redis://cache.example:6379/0\(encode)"
         case .parameter:
             return "the only parameter that is known after ? is db\(encode)"
+        case .control:
+            return "there is a control character in the name of a host, a path or a primary"
         case .fragment:
             return "it contains #\(encode)"
         case .percent:

@@ -93,7 +93,9 @@ struct RedisAddressTests {
         ("redis://cache?timeout=1", .parameter), ("redis://cache?db=1&db=2", .database),
         ("redis://cache#1", .fragment), ("redis://a%4@cache", .percent),
         ("redis://a%zz@cache", .percent), ("redis://a%ff@cache", .percent),
-        ("redis://a%00@cache", .percent),
+        ("redis://a%00@cache", .percent), ("redis://ca%0ache", .control),
+        ("unix:///run/r\u{7f}.sock", .control), ("redis+sentinel://a/ma%1bin", .control),
+        ("redis+sentinel://a,b%c2%85/main", .control),
         ("unix://run/redis.sock", .path), ("unix://", .path), ("unix:///s?x=1", .parameter),
     ])
     func `a malformed address is refused in words`(text: String, error: RedisAddressError) {
