@@ -52,7 +52,7 @@ let package = Package(
             swiftSettings: house),
         // Redis: the walk's sink.
         .target(
-            name: "Redis", dependencies: ["Records", "Walk", "CHiredis", logging],
+            name: "Redis", dependencies: ["Records", "Walk", "CHiredis", "COpenSSL", logging],
             swiftSettings: house),
         // A redis-server of one's own, for the demo and for tests.
         .target(name: "LocalRedis", swiftSettings: house),

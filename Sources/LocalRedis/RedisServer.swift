@@ -14,6 +14,8 @@ package final class RedisServer: Sendable {
     package let directory: URL
     /// The TCP port on 127.0.0.1, or nil where the server listens on its socket alone.
     package let port: UInt16?
+    private let isSecure: Bool
+    private let isSentinel: Bool
     private let state: Mutex<State>
 
     private struct State {
@@ -26,7 +28,7 @@ package final class RedisServer: Sendable {
 
     /// The server's address: its TCP port if it has one, else its socket.
     package var url: String {
-        port.map { "redis://127.0.0.1:\($0)" } ?? "unix://\(socketPath)"
+        port.map { "\(isSecure ? "rediss" : "redis")://127.0.0.1:\($0)" } ?? "unix://\(socketPath)"
     }
 
     /// The process id, or nil while the server is not running.
@@ -34,26 +36,33 @@ package final class RedisServer: Sendable {
         state.withLock { $0.process.flatMap { $0.isRunning ? $0.processIdentifier : nil } }
     }
 
-    private init(directory: URL, port: UInt16?, settings: [String]) {
+    private init(
+        directory: URL, port: UInt16?, isSecure: Bool, isSentinel: Bool, settings: [String]
+    ) {
         self.directory = directory
         self.port = port
+        self.isSecure = isSecure
+        self.isSentinel = isSentinel
         state = Mutex(State(settings: settings, process: nil))
     }
 
     /// Starts a server and returns when it answers; call `end()` when it is no longer needed.
     ///
-    /// With `tcp` it also listens on a free port of 127.0.0.1. `settings` are further lines of its
-    /// configuration, such as `requirepass secret`; they win over the ones given here, which switch
-    /// persistence off. Throws `RedisServerError` if there is no redis-server, or it ends or stays silent
-    /// for a minute.
-    package static func start(tcp: Bool = false, settings: [String] = []) async throws
-        -> RedisServer
-    {
+    /// With `tcp` it also listens on a free port of 127.0.0.1, and with `tls` there is TLS on that port, whose
+    /// certificates are among the settings. With `sentinel` it is one, whose primaries are among the settings.
+    /// `settings` are further lines of its configuration, such as `requirepass secret`; they win over the ones
+    /// given here, which switch persistence off. Throws `RedisServerError` if there is no redis-server, or it
+    /// ends or stays silent for a minute.
+    package static func start(
+        tcp: Bool = false, tls: Bool = false, sentinel: Bool = false, settings: [String] = []
+    ) async throws -> RedisServer {
         let directory = try makePrivateDirectory()
+        let tcp = tcp || tls
         let portAttempts = tcp ? 5 : 1
         for attempt in 1...portAttempts {
             let server = RedisServer(
-                directory: directory, port: tcp ? try freePort() : nil, settings: settings)
+                directory: directory, port: tcp ? try freePort() : nil, isSecure: tls,
+                isSentinel: sentinel, settings: settings)
             do {
                 try await server.launch()
                 return server
@@ -132,15 +141,16 @@ package final class RedisServer: Sendable {
     private func launch() async throws {
         let settings = state.withLock { $0.settings }
         let configuration = directory.appending(path: "redis.conf")
-        let lines = [
-            "bind 127.0.0.1", "port \(port ?? 0)", "unixsocket \(socketPath)",
-            "unixsocketperm 700", "dir \(directory.path)", "save \"\"", "daemonize no",
-        ]
+        let lines =
+            [
+                "bind 127.0.0.1", "port \(isSecure ? 0 : port ?? 0)", "unixsocket \(socketPath)",
+                "unixsocketperm 700", "dir \(directory.path)", "save \"\"", "daemonize no",
+            ] + (isSecure ? ["tls-port \(port ?? 0)"] : [])
         try Data((lines + settings).map { $0 + "\n" }.joined().utf8).write(to: configuration)
 
         let process = Process()
         process.executableURL = try Self.executable()
-        process.arguments = [configuration.path]
+        process.arguments = [configuration.path] + (isSentinel ? ["--sentinel"] : [])
         process.standardInput = FileHandle.nullDevice
         guard FileManager.default.createFile(atPath: outputFile.path, contents: nil) else {
             throw RedisServerError("cannot write to \(directory.path)")
@@ -220,9 +230,11 @@ package final class RedisServer: Sendable {
 ///
 /// - Throws: What `RedisServer.start` and `body` throw.
 package func withRedisServer<Result>(
-    tcp: Bool = false, settings: [String] = [], _ body: (RedisServer) async throws -> Result
+    tcp: Bool = false, tls: Bool = false, sentinel: Bool = false, settings: [String] = [],
+    _ body: (RedisServer) async throws -> Result
 ) async throws -> Result {
-    let server = try await RedisServer.start(tcp: tcp, settings: settings)
+    let server = try await RedisServer.start(
+        tcp: tcp, tls: tls, sentinel: sentinel, settings: settings)
     do {
         let result = try await body(server)
         await server.end()

@@ -7,6 +7,7 @@ import Walk
 /// batches. One pipeline is under way at a time, so that what waits meanwhile makes up the next one.
 final class Connection {
     private let configuration: RedisConfiguration
+    private let finder: PrimaryFinder
     private let inbox: Inbox
     private let logger: Logger
     private var session: Session?
@@ -25,6 +26,7 @@ final class Connection {
     /// A connection that is not yet made.
     init(_ configuration: RedisConfiguration, inbox: Inbox, logger: Logger) {
         self.configuration = configuration
+        finder = PrimaryFinder(configuration)
         self.inbox = inbox
         self.logger = logger
         renewal = configuration.tokenLogin.map {
@@ -54,13 +56,18 @@ final class Connection {
 
     private func connect() {
         do throws(SinkError) {
-            let session = try Session(configuration)
+            let session = try Session(configuration, finder)
             self.session = session
             era += 1
             lastUse = .now
             renewal?.succeed()
             if reconnection.failures == 0 {
                 logger.info("Connected to Redis", metadata: metadata(of: session))
+            }
+            if configuration.isUnverified {
+                logger.warning(
+                    "Connected to Redis without looking at its certificate (redis.tls.skipVerification)",
+                    metadata: metadata(of: session))
             }
             if session.isKnownToTakeWrites {
                 noteSuccess(session)
@@ -206,9 +213,11 @@ final class Connection {
     }
 
     private func metadata(of session: Session) -> Logger.Metadata {
-        [
+        var metadata: Logger.Metadata = [
             "address": "\(configuration.address)", "peer": "\(session.peer)",
             "server": "\(session.server.version ?? "unknown")",
         ]
+        if let version = session.tlsVersion { metadata["tls"] = "\(version)" }
+        return metadata
     }
 }

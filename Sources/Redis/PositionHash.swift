@@ -101,7 +101,9 @@ package struct PositionHash: Sendable {
         by memory: Checkpoint.Stream, generation: Int, client: String?, time: Double
     ) -> [[String]] {
         let origin = Origin(arn: stream.description, beginning: memory.beginning)
-        guard let json = try? JSONEncoder().encode(origin) else {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let json = try? encoder.encode(origin) else {
             preconditionFailure("a beginning of finite numbers is always JSON")
         }
         var fields = [

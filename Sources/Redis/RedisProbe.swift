@@ -14,7 +14,7 @@ package func probeRedis(
         Thread {
             continuation.resume(
                 returning: Result { () throws(SinkError) in
-                    let session = try Session(configuration)
+                    let session = try Session(configuration, PrimaryFinder(configuration))
                     // A user that may not send PING has been answered as well.
                     if let refusal = try session.ping(within: configuration.commandTimeout),
                         refusal.code != "NOPERM"

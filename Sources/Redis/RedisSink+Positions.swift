@@ -5,10 +5,18 @@ package import Walk
 
 /// What a sink remembers of the hashes that it keeps.
 struct KnownPositions {
-    /// How often each stream had been taken over when this process did so last.
-    var generations: [StreamARN: Int] = [:]
+    /// The streams that this process has taken over.
+    var owned: [StreamARN: Ownership] = [:]
     /// What the server said about its memory at the last sign of life.
     var room: Room?
+
+    /// How a stream is this process's.
+    struct Ownership {
+        /// How often it has been taken over, this time included.
+        var generation: Int
+        /// The connection that it was taken over by, see ``Session/identity``.
+        var client: String?
+    }
 
     /// What tells eviction from a cache that was emptied.
     struct Room: Equatable {
@@ -52,7 +60,7 @@ extension RedisSink {
         guard case .array(let values) = first.replies[0], values.count == fields.count else {
             throw Self.mismatch
         }
-        let mine = known.withLock { $0.generations[stream] }
+        let mine = known.withLock { $0.owned[stream]?.generation }
         let found = values[0].text.flatMap { Int($0) }
         if let mine, let found, found > mine {
             throw Batch.foreign("\(hash.key) was taken over by another process")
@@ -67,7 +75,9 @@ extension RedisSink {
         let results = try await transaction(
             [["HSET", hash.key] + own, ["HGETALL", hash.key]], era: first.era)
         let content = try hash.content(of: results[1])
-        known.withLock { $0.generations[stream] = generation }
+        known.withLock {
+            $0.owned[stream] = .init(generation: generation, client: first.identity)
+        }
         var memory = CacheMemory(
             era: first.era, beginning: content.beginning, positions: content.positions)
         if content.beginning == nil {
@@ -81,11 +91,13 @@ extension RedisSink {
         _ stream: StreamARN, _ memory: Checkpoint.Stream, era: Int
     ) async throws(SinkError) {
         let hash = hash(of: stream)
-        let client = try await answer(to: [["PING"]], era: era).identity
-        let generation = known.withLock { $0.generations[stream] ?? 1 }
+        guard let owned = known.withLock({ $0.owned[stream] }) else {
+            preconditionFailure("a stream is taken over before its positions are written")
+        }
         _ = try await transaction(
             hash.replacement(
-                by: memory, generation: generation, client: client, time: Self.time), era: era)
+                by: memory, generation: owned.generation, client: owned.client, time: Self.time),
+            era: era)
     }
 
     /// Removes the fields of shards that are over.

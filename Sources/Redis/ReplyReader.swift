@@ -64,7 +64,7 @@ final class ReplyReader {
     func feed(_ bytes: UnsafeRawBufferPointer) throws(SinkError) {
         guard let first = bytes.first else { return }
         if isFirst, let stranger = Self.stranger(beginningWith: first) {
-            throw SinkError(.unavailable, "\(stranger): check host and port")
+            throw SinkError(.unavailable, stranger)
         }
         isFirst = false
         incompleteBytes += bytes.count
@@ -113,10 +113,10 @@ final class ReplyReader {
         case UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: ":"), UInt8(ascii: "$"),
             UInt8(ascii: "*"):
             nil
-        case UInt8(ascii: "H"): "an HTTP server answers there, not Redis"
+        case UInt8(ascii: "H"): "an HTTP server answers there, not Redis: check host and port"
         // Source: RFC 8446, 5.1: a record that is an alert or a handshake message.
-        case 0x15, 0x16: "a TLS server answers there, and this address asks for Redis without TLS"
-        default: "what answers there does not speak the Redis protocol"
+        case 0x15, 0x16: "a TLS server answers there: use rediss://"
+        default: "what answers there does not speak the Redis protocol: check host and port"
         }
     }
 

@@ -6,6 +6,8 @@ import Walk
 final class Session {
     /// Who is at the other end, as an address or a path.
     var peer: String { socket.peer }
+    /// The version of TLS, such as `TLSv1.3`; nil without TLS.
+    var tlsVersion: String? { socket.version }
     /// What the server said about itself at the login.
     private(set) var server = ServerInfo(info: "")
     /// How the server knows this connection, by its own name and the connection's number; nil where it does not say.
@@ -15,19 +17,49 @@ final class Session {
     private let socket: Socket
     private let reader = ReplyReader()
     private var received = [UInt8](repeating: 0, count: 64 << 10)
+    /// Whether nothing has come from the server yet.
+    private var isSilent = true
 
-    /// Connects and logs in: AUTH, the connection's name, the database, and a look at the server's role.
+    /// Connects to where `finder` says and logs in: AUTH, the connection's name, the database, and a look at the
+    /// server's role.
     ///
     /// - Throws: `unavailable` where the server is away or a read-only replica, `denied` where it does not
     ///   let us in, or not into this database.
-    init(_ configuration: RedisConfiguration) throws(SinkError) {
+    init(_ configuration: RedisConfiguration, _ finder: PrimaryFinder) throws(SinkError) {
         let deadline = ContinuousClock.now + configuration.connectTimeout
-        do {
-            socket = try Socket.connect(to: configuration.address.place, until: deadline)
-            try logIn(configuration, until: deadline)
+        do throws(SinkError) {
+            let place = try finder.place(until: deadline)
+            do throws(SinkError) {
+                socket = try Self.connect(configuration, to: place, until: deadline)
+                try logIn(configuration, until: deadline)
+            } catch {
+                finder.doubt()
+                throw error
+            }
         } catch {
             throw SinkError(error.kind, "\(configuration.address): \(error.message)")
         }
+    }
+
+    /// Connects to a sentinel and logs in there.
+    ///
+    /// - Throws: `unavailable` where it is away, `denied` where it does not let us in.
+    init(
+        at sentinel: RedisAddress.Node, _ configuration: RedisConfiguration,
+        until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        let place = RedisAddress.Place.tcp(host: sentinel.host, port: sentinel.port)
+        socket = try Self.connect(configuration, to: place, until: deadline)
+        try authenticate(
+            configuration.sentinelUser, configuration.sentinelPassword, until: deadline)
+    }
+
+    private static func connect(
+        _ configuration: RedisConfiguration, to place: RedisAddress.Place,
+        until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> Socket {
+        let tls = configuration.address.isSecure ? configuration.tls : nil
+        return try Socket.connect(to: place, tls: tls, until: deadline)
     }
 
     /// Whether the server has said that it takes writes.
@@ -41,8 +73,11 @@ final class Session {
             let token = try TokenRequest(login, until: deadline).wait().get()
             try demand(
                 Self.login(address.user, token.text), until: deadline, loginAdvice: token.advice)
-        } else if let password = try Self.password(configuration) ?? address.user.map({ _ in "" }) {
-            try demand(Self.login(address.user, password), until: deadline)
+        } else {
+            try authenticate(address.user, configuration.password, until: deadline)
+        }
+        if case .sentinels(_, let master) = address.place {
+            try demandPrimary(master, until: deadline)
         }
         // The name is a courtesy to whoever looks at CLIENT LIST; some users may not set it.
         _ = try reply(to: ["CLIENT", "SETNAME", configuration.clientName], until: deadline)
@@ -65,16 +100,6 @@ final class Session {
         ["AUTH"] + (user.map { [$0] } ?? []) + [password]
     }
 
-    private static func password(
-        _ configuration: RedisConfiguration
-    ) throws(SinkError) -> String? {
-        do {
-            return try configuration.password()
-        } catch {
-            throw SinkError(.denied, "the password cannot be read: \(error)")
-        }
-    }
-
     /// Logs in once more, and returns the refusal if it is refused (AUTH): the connection is as it was then.
     ///
     /// To be called between transactions: AUTH is queued within one, and ElastiCache refuses it there.
@@ -89,6 +114,66 @@ final class Session {
             if case .error(let error) = reply { refusal = error }
         }
         return refusal?.sinkError(for: "AUTH", loginAdvice: token.advice)
+    }
+
+    private func authenticate(
+        _ user: String?, _ source: () throws -> String?, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        let password: String?
+        do {
+            password = try source()
+        } catch {
+            throw SinkError(.denied, "the password cannot be read: \(error)")
+        }
+        if password != nil || user != nil {
+            try demand(Self.login(user, password ?? ""), until: deadline)
+        }
+    }
+
+    /// Makes sure that the server which sentinels take for the primary is one (ROLE).
+    ///
+    /// A sentinel that was cut off for a while, or asked in the middle of a failover, can name a replica.
+    private func demandPrimary(
+        _ master: String, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) {
+        switch try reply(to: ["ROLE"], until: deadline) {
+        case .array(let parts) where parts.first?.text == "master": return
+        case .error(let error) where error.verdict.kind == .denied:
+            throw SinkError(
+                .denied,
+                "Redis refused ROLE (\(error)): behind sentinels the user needs it (ACL SETUSER +role)"
+            )
+        default:
+            throw SinkError(
+                .unavailable,
+                "\(peer) is not the primary although a sentinel says so of \(master); they are asked again"
+            )
+        }
+    }
+
+    /// Asks a sentinel where the primary of a name is; nil where it knows no such name.
+    ///
+    /// - Throws: `unavailable` where no place is the answer, `denied` where the sentinel does not tell us.
+    func primary(
+        named master: String, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> RedisAddress.Place? {
+        let command = ["SENTINEL", "get-master-addr-by-name", master]
+        switch try anyReply(to: command, until: deadline) {
+        case .null: return nil
+        case .array(let parts):
+            if parts.count == 2, let host = parts[0].text, !host.isEmpty,
+                let port = parts[1].text.flatMap({ UInt16($0) }), port > 0
+            {
+                return .tcp(host: host, port: port)
+            }
+        case .error(let error) where error.verdict.kind == .denied:
+            throw SinkError(
+                .denied,
+                "it refused SENTINEL (\(error)): see redis.sentinel.passwordFile and username")
+        case .error(let error): throw SinkError(.unavailable, "it refused SENTINEL (\(error))")
+        case .status, .integer, .bytes: break
+        }
+        throw SinkError(.unavailable, "its answer is not that of a sentinel")
     }
 
     /// Sends a command of the login; a refusal of it is something that someone has to mend.
@@ -113,20 +198,30 @@ final class Session {
     private func reply(
         to command: [String], until deadline: ContinuousClock.Instant, loginAdvice: String? = nil
     ) throws(SinkError) -> Reply {
+        let reply = try anyReply(to: command, until: deadline)
+        if case .error(let error) = reply, error.verdict.endsConnection {
+            throw error.sinkError(for: command[0], loginAdvice: loginAdvice)
+        }
+        return reply
+    }
+
+    /// Sends a command before anything else is under way, and returns its reply, whatever it is.
+    private func anyReply(
+        to command: [String], until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> Reply {
         var reply = Reply.null
         do {
             try exchange(CommandBuffer([command]), within: deadline - .now) { reply = $0 }
         } catch {
             // Refused clients are told why and hung up on at once.
             guard case .error = reply else {
-                guard deadline <= .now else { throw error }
-                throw SinkError(
-                    .unavailable,
-                    "no answer to the login in time: is it a Redis server, and one without TLS?")
+                let hint = socket.suspicion ?? "is it a Redis server?"
+                if deadline <= .now {
+                    throw SinkError(.unavailable, "no answer to the login in time: \(hint)")
+                }
+                guard isSilent, error.kind == .unavailable else { throw error }
+                throw SinkError(.unavailable, "\(error.message) (\(hint))")
             }
-        }
-        if case .error(let error) = reply, error.verdict.endsConnection {
-            throw error.sinkError(for: command[0], loginAdvice: loginAdvice)
         }
         return reply
     }
@@ -220,6 +315,7 @@ final class Session {
     private func receive() throws(SinkError) -> Int {
         switch received.withUnsafeMutableBytes({ socket.receive(into: $0) }) {
         case .moved(let count):
+            isSilent = false
             let result = received.withUnsafeBytes { bytes in
                 Result { () throws(SinkError) in
                     try reader.feed(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
@@ -230,12 +326,8 @@ final class Session {
         case .blocked: return 0
         case .ended:
             throw SinkError(.unavailable, "the connection to \(peer) was closed by the other side")
-        case .failed(let number): throw broken(number)
+        case .failed(let error):
+            throw SinkError(error.kind, "the connection to \(peer) broke: \(error.message)")
         }
-    }
-
-    private func broken(_ number: Int32) -> SinkError {
-        SinkError(
-            .unavailable, "the connection to \(peer) broke: \(Socket.text(ofError: number))")
     }
 }

@@ -1,42 +1,58 @@
 import Glibc
 import Walk
 
-/// One connected stream of bytes that never blocks, opens the operating system's sockets.
+/// One connected stream of bytes that never blocks, through TLS where the address says so.
 ///
-/// What lies above it asks for single steps and waits in one place, so that bytes can be made to pass
-/// through TLS here without a change elsewhere.
+/// What lies above it asks for single steps and waits in one place, and sees no difference between the two.
+/// Opens the operating system's sockets.
 final class Socket {
-    /// What became of one attempt to move bytes.
-    enum Step {
-        /// So many bytes were moved, at least one.
-        case moved(Int)
-        /// None for now: wait.
-        case blocked
-        /// The other side has ended the connection.
-        case ended
-        /// The connection is broken, for the reason in `errno`'s numbers.
-        case failed(Int32)
-    }
-
     /// Who is at the other end, as an address or a path.
     let peer: String
-    private let descriptor: Int32
+    /// What to ask oneself when the other side says nothing, or nothing before it hangs up; nil for no idea.
+    var suspicion: String? {
+        guard let tls else { return isRemote ? "does the port speak TLS? use rediss://" : nil }
+        return tls.suspicion
+    }
+    /// The version of TLS, such as `TLSv1.3`; nil without TLS.
+    var version: String? { tls?.version }
+    private let wire: Wire
+    private let isRemote: Bool
+    private let tls: TLSStream?
 
-    private init(descriptor: Int32, peer: String) {
-        self.descriptor = descriptor
+    private init(_ wire: Wire, _ tls: TLSStream?, peer: String, isRemote: Bool) {
+        self.wire = wire
+        self.tls = tls
         self.peer = peer
+        self.isRemote = isRemote
     }
 
-    deinit { close(descriptor) }
-
-    /// Connects, looking up the name anew and trying each of its addresses in turn.
+    /// Connects, looking up the name anew and trying each of its addresses in turn; then makes sure of who answers.
     ///
-    /// The lookup itself is bounded by the resolver's own limits (resolv.conf), not by `deadline`.
+    /// The lookup itself is bounded by the resolver's own limits (resolv.conf), not by `deadline`. `tls` is nil for a
+    /// connection without it.
     ///
-    /// - Throws: `unavailable` where nobody answers; `denied` where a socket's permissions forbid it.
+    /// - Throws: `unavailable` where nobody answers, or not in TLS; `denied` where a socket's permissions forbid it, a
+    ///   file of `tls` cannot be used, or one side does not accept the other's certificate.
     static func connect(
-        to place: RedisAddress.Place, until deadline: ContinuousClock.Instant
+        to place: RedisAddress.Place, tls: RedisTLS?, until deadline: ContinuousClock.Instant
     ) throws(SinkError) -> Socket {
+        guard case .tcp(let host, _) = place else {
+            let (wire, peer) = try open(place, until: deadline)
+            return Socket(wire, nil, peer: peer, isRemote: false)
+        }
+        // Files that cannot be used are told before anybody is called.
+        let context = try tls.map { settings throws(SinkError) in try TLSContext(settings) }
+        let (wire, peer) = try open(place, until: deadline)
+        let stream = try context.map { context throws(SinkError) in
+            try TLSStream(over: wire, to: peer, context, name: tls?.serverName ?? host)
+        }
+        try stream?.shakeHands(until: deadline)
+        return Socket(wire, stream, peer: peer, isRemote: true)
+    }
+
+    private static func open(
+        _ place: RedisAddress.Place, until deadline: ContinuousClock.Instant
+    ) throws(SinkError) -> (Wire, peer: String) {
         let candidates = try Candidate.all(at: place)
         var reasons: [String] = []
         var isForbidden = false
@@ -46,30 +62,24 @@ final class Socket {
             let error = candidate.connect(until: .now + share)
             switch error {
             case .success(let descriptor):
-                return Socket(descriptor: descriptor, peer: candidate.label)
+                return (Wire(descriptor: descriptor), candidate.label)
             case .failure(let failure):
                 isForbidden = failure.number == EACCES
-                reasons.append("\(candidate.label): \(text(ofError: failure.number))")
+                reasons.append("\(candidate.label): \(Wire.text(ofError: failure.number))")
             }
         }
         let shown = reasons.prefix(4).joined(separator: ", ")
         throw SinkError(isForbidden ? .denied : .unavailable, "cannot connect to \(shown)")
     }
 
-    /// Hands bytes to the system (`send`).
-    func send(_ bytes: UnsafeRawBufferPointer) -> Step {
-        step(Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)))
+    /// Hands over bytes to be sent.
+    func send(_ bytes: UnsafeRawBufferPointer) -> Wire.Step {
+        tls?.send(bytes) ?? wire.send(bytes)
     }
 
-    /// Takes bytes that have come (`recv`).
-    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Step {
-        let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-        return count == 0 ? .ended : step(count)
-    }
-
-    private func step(_ count: Int) -> Step {
-        if count >= 0 { return .moved(count) }
-        return errno == EAGAIN || errno == EINTR ? .blocked : .failed(errno)
+    /// Takes bytes that have come.
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Wire.Step {
+        tls?.receive(into: buffer) ?? wire.receive(into: buffer)
     }
 
     /// Waits until bytes can be received, or sent if `sending`, or `waker` is woken; false if it took too
@@ -77,8 +87,11 @@ final class Socket {
     func wait(
         sending: Bool, orWoken waker: Waker? = nil, until deadline: ContinuousClock.Instant
     ) -> Bool {
-        let interest = Int16(sending ? POLLIN | POLLOUT : POLLIN)
-        return Waker.poll([(descriptor, interest)] + (waker?.interest ?? []), until: deadline)
+        // Bytes that are deciphered already are not in the descriptor any more.
+        if tls?.hasBytes == true { return true }
+        let receiving = tls?.receiving ?? Int16(POLLIN)
+        let interest = sending ? receiving | (tls?.sending ?? Int16(POLLOUT)) : receiving
+        return Waker.poll([(wire.descriptor, interest)] + (waker?.interest ?? []), until: deadline)
     }
 
     /// Makes the end of the connection take what was not yet sent with it (`SO_LINGER` of 0 s).
@@ -86,14 +99,10 @@ final class Socket {
     /// Commands that were given up must not reach the server later, after newer ones over another
     /// connection.
     func dropUnsentBytes() {
+        tls?.abandon()
         var setting = linger(l_onoff: 1, l_linger: 0)
         setsockopt(
-            descriptor, SOL_SOCKET, SO_LINGER, &setting, socklen_t(MemoryLayout<linger>.size))
-    }
-
-    /// The system's words for an error number (`strerror`).
-    static func text(ofError number: Int32) -> String {
-        number == ETIMEDOUT ? "no answer in time" : String(cString: strerror(number))
+            wire.descriptor, SOL_SOCKET, SO_LINGER, &setting, socklen_t(MemoryLayout<linger>.size))
     }
 }
 
@@ -112,6 +121,7 @@ private struct Candidate {
         switch place {
         case .unix(let path): return [try socket(at: path)]
         case .tcp(let host, let port): return try addresses(of: host, port: port)
+        case .sentinels: preconditionFailure("sentinels are asked where to connect to")
         }
     }
 

@@ -66,12 +66,23 @@ struct Check: AsyncParsableCommand {
 
     /// Logs in to Redis, and says in a line what was found there.
     static func probe(_ config: RedisConfiguration) async throws(Stop) -> String {
+        try checkFiles(config)
         do throws(SinkError) {
             let server = try await probeRedis(config)
             let policy = server.maxmemoryPolicy.map { ", maxmemory-policy \($0)" } ?? ""
-            return "\(config.address) (\(server.version ?? "version not shown")\(policy))"
+            let doubt = config.isUnverified ? ", not verified: redis.tls.skipVerification" : ""
+            return "\(config.address) (\(server.version ?? "version not shown")\(policy)\(doubt))"
         } catch {
             throw Stop(error.kind == .unavailable ? .unavailable : .denied, "\(error)")
+        }
+    }
+
+    /// Reads the files that a connection to Redis needs.
+    static func checkFiles(_ config: RedisConfiguration) throws(Stop) {
+        do throws(SinkError) {
+            try config.checkFiles()
+        } catch {
+            throw Stop(.configuration, error.message)
         }
     }
 

@@ -22,9 +22,9 @@ extension Config {
     ///
     /// ElastiCache and MemoryDB take such logins over TLS alone (User Guide, "Authenticating with IAM").
     static func checkIAM(
-        _ section: ConfigReader, _ address: RedisAddress, passwordFile: String?, isEncrypted: Bool
+        _ section: ConfigReader, _ address: RedisAddress, passwordFile: String?
     ) {
-        if !isEncrypted {
+        if !address.isSecure {
             section.wrong("iam", "needs TLS: give an address that begins with rediss:// in url")
         }
         if address.user == nil {

@@ -274,24 +274,44 @@ extension Config {
         let command = section.integer("commandTimeoutSeconds", in: 1...120, default: 10)
         let passwordFile = section.string("passwordFile")
         let iam = section.section("iam", IAM.init)
+        let tls = section.section("tls", Self.tls)
+        let sentinel = section.section("sentinel", Self.sentinel)
         let fromFile = section.string("url")
         guard let text = environment.nonEmpty("SHARDWALK_REDIS_URL") ?? fromFile else {
-            section.wrong("url", "is missing: give redis://host:port/db")
+            section.wrong("url", "is missing: give redis://host:port/db, or rediss:// for TLS")
             return nil
         }
         do {
-            let expanded = try Placeholders.expand(text, environment)
-            let address = try RedisAddress(expanded)
+            let address = try RedisAddress(Placeholders.expand(text, environment))
+            if tls != RedisTLS(), !address.isSecure {
+                section.wrong(
+                    "tls", "is given, and redis.url asks for no TLS: give a rediss:// address")
+            }
             if address.password != nil, passwordFile != nil {
                 section.wrong(
                     "passwordFile", "is given beside a password in url: give one of them")
             }
-            if iam != nil {
-                let isEncrypted = expanded.lowercased().hasPrefix("rediss:")
-                checkIAM(section, address, passwordFile: passwordFile, isEncrypted: isEncrypted)
-            }
+            if iam != nil { checkIAM(section, address, passwordFile: passwordFile) }
             var redis = RedisConfiguration(address: address)
-            if let passwordFile { redis.password = { try PasswordFile.read(passwordFile) } }
+            redis.tls = tls
+            if let passwordFile {
+                redis.password = {
+                    try PasswordFile.read(passwordFile, key: "redis.passwordFile")
+                }
+            }
+            if let file = sentinel.passwordFile {
+                if case .sentinels = address.place {
+                    redis.sentinelUser = sentinel.username
+                    redis.sentinelPassword = {
+                        try PasswordFile.read(file, key: "redis.sentinel.passwordFile")
+                    }
+                } else {
+                    section.wrong(
+                        "sentinel",
+                        "is given, and redis.url names no sentinels: give a redis+sentinel:// address"
+                    )
+                }
+            }
             redis.connectTimeout = .seconds(connect)
             redis.commandTimeout = .seconds(command)
             return (redis, iam)
@@ -301,6 +321,47 @@ extension Config {
             section.wrong("url", "can't be used: \(error)")
         }
         return nil
+    }
+
+    /// The login of sentinels, which without a password file is none.
+    private static func sentinel(
+        _ section: ConfigReader
+    ) -> (username: String?, passwordFile: String?) {
+        let username = section.string("username")
+        let passwordFile = section.string("passwordFile")
+        if username != nil, passwordFile == nil {
+            section.wrong("passwordFile", "is missing: username needs its password")
+        }
+        return (username, passwordFile)
+    }
+
+    private static func tls(_ section: ConfigReader) -> RedisTLS {
+        var tls = RedisTLS()
+        tls.caFile = section.string("caFile")
+        tls.caDirectory = section.string("caDirectory")
+        tls.certificateFile = section.string("certificateFile")
+        tls.keyFile = section.string("keyFile")
+        tls.serverName = section.string("serverName")
+        tls.skipsVerification = section.flag("skipVerification")
+        let paths = [
+            ("caFile", tls.caFile), ("caDirectory", tls.caDirectory),
+            ("certificateFile", tls.certificateFile), ("keyFile", tls.keyFile),
+        ]
+        for case (let key, let path?) in paths where path.isEmpty || path.utf8.contains(0) {
+            section.wrong(key, "is no path: name a file, or leave it out")
+        }
+        if let name = tls.serverName,
+            name.isEmpty || name.hasPrefix(".") || name.utf8.count > 253
+                || name.utf8.contains(where: { $0 <= 0x20 })
+        {
+            section.wrong("serverName", "is no name: give the one that the certificate is for")
+        }
+        switch (tls.certificateFile, tls.keyFile) {
+        case (_?, nil): section.wrong("keyFile", "is missing: certificateFile needs its key")
+        case (nil, _?): section.wrong("certificateFile", "is missing: keyFile is the key to one")
+        case (nil, nil), (_?, _?): break
+        }
+        return tls
     }
 
     private static func checkpoint(

@@ -43,6 +43,12 @@ struct Daemon: Sendable {
                 "redis": "\(config.redis.address)",
                 "streams": "\(config.streams.map(\.origin.description).joined(separator: ", "))",
             ])
+        if config.redis.isUnverified {
+            logger.error(
+                "redis.tls.skipVerification is on: anybody on the way can read and change what goes to Redis, the password too"
+            )
+        }
+        try Check.checkFiles(config.redis)
         let file = try openCheckpoint()
         let remembered = try load(file)
         let progress = Progress(name: config.name, resuming: remembered)

@@ -67,17 +67,18 @@ enum PasswordFile {
 
     private static let sizeMaximum = 64 << 10
 
-    /// The password in the file at `path`, without the newline that editors put behind it.
-    static func read(_ path: String) throws -> String {
+    /// The password in the file at `path`, without the newline that editors put behind it; `key` is where the
+    /// configuration names the file.
+    static func read(_ path: String, key: String) throws -> String {
         guard let bytes = try MountedFile.read(path, limit: sizeMaximum) else {
-            throw Failure(description: "redis.passwordFile: there is no file \(path)")
+            throw Failure(description: "\(key): there is no file \(path)")
         }
         var text = String(decoding: bytes, as: UTF8.self)
         if text.hasSuffix("\r\n") || text.hasSuffix("\n") { text.removeLast() }
         guard !text.isEmpty, !text.utf8.contains(10), !text.utf8.contains(13),
             !text.utf8.contains(0)
         else {
-            throw Failure(description: "redis.passwordFile: \(path) is not one line of text")
+            throw Failure(description: "\(key): \(path) is not one line of text")
         }
         return text
     }

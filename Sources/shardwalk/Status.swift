@@ -144,7 +144,7 @@ struct StatusReport {
                 "  refilling: Redis had lost changes; \(Self.counted(lost.count, "shard")) still to come to where they were"
             )
         }
-        if let content { lines.append("  Redis: \(words(for: content, isKnown: stream != nil))") }
+        if let content { lines.append("  Redis: \(words(for: content, stream))") }
         var rows = [["SHARD", "POSITION"] + (content == nil ? [] : ["IN REDIS"]) + ["LAST RECORD"]]
         var relations: Set<Relation> = []
         for (id, shard) in shards.sorted(by: { $0.key < $1.key }) {
@@ -174,14 +174,14 @@ struct StatusReport {
         return lines
     }
 
-    private func words(for content: PositionHash.Content, isKnown: Bool) -> String {
+    private func words(for content: PositionHash.Content, _ stream: Checkpoint.Stream?) -> String {
         guard content.beginning != nil else {
-            return isKnown
-                ? "holds no positions of this stream: it was emptied, or they were never written; redis.onCacheLoss says what follows"
-                : "holds no positions of this stream"
+            return stream?.isCached == true
+                ? "holds no positions of this stream any more: it was emptied; redis.onCacheLoss says what follows"
+                : "holds no positions of this stream yet"
         }
         let beat = content.beat.map { ", last sign of life \(age(of: $0)) ago" } ?? ""
-        let generation = content.generation.map { ", taken over \($0) times" } ?? ""
+        let generation = content.generation.map { ", taken over \(Self.counted($0, "time"))" } ?? ""
         return "holds \(Self.counted(content.positions.count, "position"))\(beat)\(generation)"
     }
 

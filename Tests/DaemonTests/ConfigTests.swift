@@ -79,7 +79,7 @@ import Walk
                 "streams[1].tabel is not a key; did you mean table?",
                 "streams[2] is a number: give an object",
                 "redis.connectTimeoutSeconds is a text: give a whole number",
-                "redis.url can't be used: it begins with neither redis:// nor unix://",
+                "redis.url can't be used: it begins with none of redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://",
                 "checkpoint.directory is not absolute: give a path that begins with /",
                 "idle.maximumMilliseconds is 1000: give no less than idle.minimumMilliseconds",
                 "memory.pagesMegabytes is 1.5: give a whole number from 4 to 4096",
@@ -225,6 +225,83 @@ import Walk
         #expect(
             problems(#"{\#(streams),"redis":{"url":"redis://:${X@cache"}}"#) == [
                 "redis.url has a ${ without its }"
+            ])
+    }
+
+    @Test func `TLS has what it needs and no more`() throws {
+        func tls(_ members: String, url: String = "rediss://cache") -> String {
+            #"{"streams":[{"table":"orders"}],"redis":{"url":"\#(url)","tls":{\#(members)}}}"#
+        }
+        let all = """
+            "caFile":"/a","caDirectory":"/b","certificateFile":"/c","keyFile":"/d","serverName":"e",\
+            "skipVerification":true
+            """
+        let config = try Config(json: Array(tls(all).utf8), environment: [:]).redis
+        #expect(config.tls.caFile == "/a" && config.tls.caDirectory == "/b")
+        #expect(config.tls.certificateFile == "/c" && config.tls.keyFile == "/d")
+        #expect(config.tls.serverName == "e" && config.isUnverified)
+        let plain = try Config(json: Array(tls("").utf8), environment: [:]).redis
+        #expect(plain.tls == RedisTLS() && !plain.isUnverified)
+        for (text, found) in [
+            (
+                tls(all, url: "redis://cache"),
+                "redis.tls is given, and redis.url asks for no TLS: give a rediss:// address"
+            ),
+            (
+                tls(#""skipVerification":true"#, url: "unix:///s"),
+                "redis.tls is given, and redis.url asks for no TLS: give a rediss:// address"
+            ),
+            (
+                tls(#""certificateFile":"/c""#),
+                "redis.tls.keyFile is missing: certificateFile needs its key"
+            ),
+            (
+                tls(#""keyFile":"/d""#),
+                "redis.tls.certificateFile is missing: keyFile is the key to one"
+            ),
+            (tls(#""caFile":"""#), "redis.tls.caFile is no path: name a file, or leave it out"),
+            (
+                tls(#""serverName":"a b""#),
+                "redis.tls.serverName is no name: give the one that the certificate is for"
+            ),
+            (
+                tls(#""serverName":".example""#),
+                "redis.tls.serverName is no name: give the one that the certificate is for"
+            ),
+            (
+                tls(#""skipVerification":1"#),
+                "redis.tls.skipVerification is a number: give true or false"
+            ),
+            (tls(#""cafile":"/a""#), "redis.tls.cafile is not a key; did you mean caFile?"),
+        ] { #expect(problems(text) == [found]) }
+        // What says the default is no mistake anywhere.
+        let none = #""caFile":null,"skipVerification":false"#
+        #expect(problems(tls(none, url: "redis://cache")).isEmpty)
+    }
+
+    @Test func `sentinels have a login of their own`() throws {
+        func sentinel(_ members: String, url: String = "redis+sentinel://a,b/main") -> String {
+            #"{"streams":[{"table":"orders"}],"redis":{"url":"\#(url)","sentinel":{\#(members)}}}"#
+        }
+        let folder = try TemporaryDirectory()
+        let file = folder.path("password")
+        let both = #""username":"asker","passwordFile":"\#(file)""#
+        let redis = try Config(json: Array(sentinel(both).utf8), environment: [:]).redis
+        #expect("\(redis.address)" == "redis+sentinel://a:26379,b:26379/main/0")
+        #expect(redis.sentinelUser == "asker")
+        #expect(throws: (any Error).self) { try redis.sentinelPassword() }
+        try Data("please\n".utf8).write(to: URL(filePath: file))
+        #expect(try redis.sentinelPassword() == "please")
+        #expect(try redis.password() == nil)
+        let plain = try Config(json: Array(sentinel("").utf8), environment: [:]).redis
+        #expect(try plain.sentinelUser == nil && plain.sentinelPassword() == nil)
+        let stranger =
+            "is given, and redis.url names no sentinels: give a redis+sentinel:// address"
+        #expect(
+            problems(sentinel(both, url: "redis://cache")) == ["redis.sentinel \(stranger)"])
+        #expect(
+            problems(sentinel(#""username":"asker""#)) == [
+                "redis.sentinel.passwordFile is missing: username needs its password"
             ])
     }
 }

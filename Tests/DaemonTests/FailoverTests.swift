@@ -203,7 +203,7 @@ import Walk
             var tries = 0
             try await wait {
                 tries += 1
-                try await table.put("item-first", #""v":{"N":"\(tries)"}"#)
+                try await table.put("item-first", #""v":{"N":"\#(tries)"}"#)
                 return try await stage.cache.count() == 1
             }
             try await table.put(30..<50)

@@ -115,6 +115,8 @@ import Walk
     private func finish(_ stage: Stage, _ table: [Data: Data]) async throws {
         #expect(table.count > 50, "the workload is large enough to say something")
         let daemon = try stage.start("run")
+        // The cache may be complete already, and signals are not taken from the first moment on.
+        try await daemon.waitForLog("shard opened")
         try await stage.waitForCache(table)
         try await daemon.stop()
     }

@@ -68,6 +68,52 @@ import Walk
         try Golden.expect(text, "status-all.txt")
     }
 
+    /// What Redis may hold beside that checkpoint.
+    private static func held() throws -> [StreamARN: PositionHash.Content] {
+        let streams = try checkpoint().streams
+        let orders = try #require(streams.keys.first { $0.table == "orders" })
+        let users = try #require(streams.keys.first { $0.label.hasPrefix("2026-01-02") })
+        let shards = try #require(streams[orders]).shards.keys.sorted()
+        let later = try #require(SequenceNumber("300000000000000500000"))
+        let earlier = try #require(SequenceNumber("300000000000000499000"))
+        let other = ShardID("shardId-00000001414562045509-00000009")
+        return [
+            orders: PositionHash.Content(
+                beginning: .init(time: time - 90_000),
+                positions: [
+                    shards[1]: .after(later), shards[2]: .after(earlier), other: .after(later),
+                ],
+                generation: 3, beat: time - 1),
+            users: PositionHash.Content(),
+        ]
+    }
+
+    @Test func `the positions in Redis stand beside those of the file`() throws {
+        let report = try Self.report(held: try Self.held())
+        try Golden.expect(report.table(all: false), "status-redis.txt")
+        let json = try JSONSerialization.jsonObject(with: Data(report.json().utf8))
+        let streams = try #require((json as? [String: Any])?["streams"] as? [String: [String: Any]])
+        let orders = try #require(streams.first { $0.key.contains("table/orders") }).value
+        #expect((orders["redis"] as? [String: Any])?["whole"] as? Bool == true)
+        let shards = try #require(orders["shards"] as? [String: [String: Any]])
+        let relations = shards.mapValues { ($0["redis"] as? [String: Any])?["relation"] as? String }
+        #expect(
+            relations.sorted { $0.key < $1.key }.map(\.value)
+                == ["missing", "ahead", "behind", "same", "same", "unknown"])
+    }
+
+    @Test func `what is written again is told as refilling`() throws {
+        var checkpoint = try Self.checkpoint()
+        let orders = try #require(checkpoint.streams.keys.first { $0.table == "orders" })
+        checkpoint.streams[orders]?.lost = [ShardID("shardId-1"): .end, ShardID("shardId-2"): .end]
+        let report = StatusReport(
+            name: "golden", checkpoint: checkpoint, held: nil, time: Self.time)
+        #expect(
+            report.table(all: false).contains(
+                "  refilling: Redis had lost changes; 2 shards still to come to where they were\n"))
+        #expect(try report.json().contains(#""refillingShards" : 2"#))
+    }
+
     @Test func `the JSON holds everything`() throws {
         let json = try Self.report().json()
         // What matters is the content; the spaces are the encoder's.

@@ -19,7 +19,10 @@ import Testing
             "Sources/AWS/HTTPClient.swift", "Sources/AWS/Transfer.swift",
             "Sources/AWS/TransferThread.swift",
         ],
-        "COpenSSL": ["Sources/AWS/Digest.swift"],
+        "COpenSSL": [
+            "Sources/AWS/Digest.swift", "Sources/Redis/CertificateRefusal.swift",
+            "Sources/Redis/TLSContext.swift", "Sources/Redis/TLSStream.swift",
+        ],
         "CHiredis": ["Sources/Redis/ReplyReader.swift"],
     ]
 

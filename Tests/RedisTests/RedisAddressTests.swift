@@ -9,6 +9,7 @@ struct RedisAddressTests {
         var user: String?
         var password: String?
         var database = 0
+        var isSecure = false
     }
 
     @Test(arguments: [
@@ -30,6 +31,27 @@ struct RedisAddressTests {
         Example(
             text: "redis://u:a@b@cache", place: .tcp(host: "cache", port: 6_379), user: "u",
             password: "a@b"),
+        Example(
+            text: "rediss://u:p@cache/1", place: .tcp(host: "cache", port: 6_379), user: "u",
+            password: "p", database: 1, isSecure: true),
+        Example(
+            text: "RedisS://[::1]:7000", place: .tcp(host: "::1", port: 7_000), isSecure: true),
+        Example(
+            text: "redis+sentinel://cache/main",
+            place: .sentinels([.init(host: "cache", port: 26_379)], master: "main")),
+        Example(
+            text: "rediss+sentinel://u:a,p@a:1,b,[::1]:2/ma%2Fin/3",
+            place: .sentinels(
+                [
+                    .init(host: "a", port: 1), .init(host: "b", port: 26_379),
+                    .init(host: "::1", port: 2),
+                ], master: "ma/in"),
+            user: "u", password: "a,p", database: 3, isSecure: true),
+        Example(
+            text: "redis+sentinel://a,b/main?db=4",
+            place: .sentinels(
+                [.init(host: "a", port: 26_379), .init(host: "b", port: 26_379)], master: "main"),
+            database: 4),
         Example(text: "unix:///run/redis.sock", place: .unix(path: "/run/redis.sock")),
         Example(
             text: "unix:///run/a%20b@c.sock?db=1", place: .unix(path: "/run/a b@c.sock"),
@@ -47,12 +69,20 @@ struct RedisAddressTests {
         #expect(address.user == example.user)
         #expect(address.password == example.password)
         #expect(address.database == example.database)
+        #expect(address.isSecure == example.isSecure)
     }
 
     @Test(arguments: [
         ("cache:6379", RedisAddressError.noScheme), ("http://cache", .noScheme), ("", .noScheme),
-        ("rediss://cache", .unsupported("TLS (rediss) is")),
-        ("redis+sentinel://cache/name", .unsupported("Sentinel is")),
+        ("redis-sentinel://cache#name", .fragment), ("redis-sentinel://cache/name", .noScheme),
+        ("redis+sentinel://cache", .master), ("redis+sentinel://cache/", .master),
+        ("redis+sentinel://cache/?db=1", .master),
+        ("redis+sentinel:///main", .host), ("redis+sentinel://a,/main", .host),
+        ("redis+sentinel://a,b:0/main", .port), ("redis+sentinel://a/main/x", .database),
+        ("redis+sentinel://a/main/1?db=1", .database), ("redis+sentinel://a/ma%in", .percent),
+        (
+            "redis+sentinel://\(String(repeating: "a,", count: 16))a/main", .sentinels
+        ),
         ("redis://", .host), ("redis://:secret@", .host), ("redis:///0", .host),
         ("redis://:6379", .host), ("redis://[::1", .host),
         ("redis://cache:", .port), ("redis://cache:0", .port), ("redis://cache:65536", .port),
@@ -63,7 +93,9 @@ struct RedisAddressTests {
         ("redis://cache?timeout=1", .parameter), ("redis://cache?db=1&db=2", .database),
         ("redis://cache#1", .fragment), ("redis://a%4@cache", .percent),
         ("redis://a%zz@cache", .percent), ("redis://a%ff@cache", .percent),
-        ("redis://a%00@cache", .percent),
+        ("redis://a%00@cache", .percent), ("redis://ca%0ache", .control),
+        ("unix:///run/r\u{7f}.sock", .control), ("redis+sentinel://a/ma%1bin", .control),
+        ("redis+sentinel://a,b%c2%85/main", .control),
         ("unix://run/redis.sock", .path), ("unix://", .path), ("unix:///s?x=1", .parameter),
     ])
     func `a malformed address is refused in words`(text: String, error: RedisAddressError) {
@@ -73,7 +105,8 @@ struct RedisAddressTests {
 
     @Test(arguments: [
         "redis://walker:hush@cache:7000/2", "redis://walker:hush@[::1]:7000/2",
-        "unix://walker:hush@/run/redis.sock?db=2",
+        "unix://walker:hush@/run/redis.sock?db=2", "rediss://walker:hush@cache:7000/2",
+        "rediss+sentinel://walker:hush@a:1,[::1]/main/2",
     ])
     func `no way of printing an address shows who logs in`(text: String) throws {
         let address = try RedisAddress(text)
@@ -83,6 +116,7 @@ struct RedisAddressTests {
         #expect(!printed.contains("hush"))
         #expect(!printed.contains("walker"))
         #expect(try RedisAddress(address.description).place == address.place)
+        #expect(try RedisAddress(address.description).isSecure == address.isSecure)
         #expect(try RedisAddress(address.description).database == 2)
     }
 

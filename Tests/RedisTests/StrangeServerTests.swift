@@ -29,9 +29,9 @@ struct StrangeServerTests {
 
     @Test(arguments: [
         ("HTTP/1.1 400 Bad Request\r\n\r\n", "an HTTP server answers there"),
-        ("\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{A}", "a TLS server answers there"),
+        ("\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{A}", "a TLS server answers there: use rediss://"),
         ("220 mail ESMTP\r\n", "does not speak the Redis protocol"),
-        ("", "closed by the other side"),
+        ("", "closed by the other side (does the port speak TLS? use rediss://)"),
     ])
     func `a wrong port is named for what it is`(answer: String, words: String) async throws {
         let server = try StrangeServer { connection in
@@ -44,7 +44,8 @@ struct StrangeServerTests {
     @Test func `a server that never answers is given up, with a hint`() async throws {
         let server = try StrangeServer { while StrangeServer.read($0) {} }
         try await expectFailure(
-            at: server, within: .milliseconds(200), containing: "one without TLS?")
+            at: server, within: .milliseconds(200),
+            containing: "does the port speak TLS? use rediss://")
     }
 
     @Test func `a reply that trickles in without end is given up`() async throws {
@@ -52,7 +53,8 @@ struct StrangeServerTests {
             while StrangeServer.write("+", to: connection) { usleep(1_000) }
         }
         try await expectFailure(
-            at: server, within: .milliseconds(200), containing: "one without TLS?")
+            at: server, within: .milliseconds(200),
+            containing: "does the port speak TLS? use rediss://")
     }
 
     @Test func `replies that come one byte at a time are taken`() async throws {
