@@ -42,6 +42,12 @@ package struct ChangeSet: Sendable {
     /// The number of keys that change.
     package var count: Int { changes.count }
 
+    /// The changes in `range` that remove a key.
+    package func removals(in range: Range<Int>) -> ChangeSet {
+        ChangeSet(
+            changes: changes[range].filter { $0.value == .removed }, page: page, owned: owned)
+    }
+
     /// Calls `body` for the changes in `range`, one after the other.
     ///
     /// `body` gets the key's bytes and the value's, nil where the key is removed. The pointers are good

@@ -32,8 +32,10 @@ struct CommandBuffer: Sendable {
         count += 1
     }
 
-    /// Adds the changes in `range`: MSET of the keys that have a value, DEL of those that have none any more.
-    mutating func append(_ changes: ChangeSet, in range: Range<Int>) {
+    /// Adds the changes in `range`, and returns the names of the commands: MSET of the keys that have a value, DEL of those
+    /// that have none any more.
+    mutating func append(_ changes: ChangeSet, in range: Range<Int>) -> [String] {
+        var names: [String] = []
         let removed = changes.changes[range].count { $0.value == .removed }
         if removed < range.count {
             appendHeader("*", 1 + 2 * (range.count - removed))
@@ -44,6 +46,7 @@ struct CommandBuffer: Sendable {
                 appendBulk(value)
             }
             count += 1
+            names.append("MSET")
         }
         if removed > 0 {
             appendHeader("*", 1 + removed)
@@ -52,7 +55,9 @@ struct CommandBuffer: Sendable {
                 if value == nil { appendBulk(key) }
             }
             count += 1
+            names.append("DEL")
         }
+        return names
     }
 
     /// Adds commands that are encoded already.

@@ -64,7 +64,7 @@ final class Connection {
             if reconnection.failures == 0 {
                 logger.info("Connected to Redis", metadata: metadata(of: session))
             }
-            if configuration.isUnverified {
+            if configuration.isUnverified, reconnection.failures.nonzeroBitCount <= 1 {
                 logger.warning(
                     "Connected to Redis without looking at its certificate (redis.tls.skipVerification)",
                     metadata: metadata(of: session))

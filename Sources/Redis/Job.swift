@@ -21,6 +21,8 @@ struct Job {
         let era: Int
         /// How the server knows the connection, see ``Session/identity``.
         let identity: String?
+        /// Why a part of a batch was not carried out, while the rest was.
+        var torn: SinkError?
     }
 
     /// What became of a job, or why it failed.
@@ -28,48 +30,51 @@ struct Job {
 
     /// The connection that the job is meant for; nil for any.
     let era: Int?
-    /// The number of its commands.
-    let commandCount: Int
+    /// The number of its commands, once they are sent.
+    private(set) var commandCount = 0
     /// The refusal that says that the connection is of no more use.
     private(set) var ending: SinkError?
     /// The refusal of a batch.
     private(set) var failure: SinkError?
     private let content: Content
     private let continuation: CheckedContinuation<Outcome, Never>
-    private var isSent = false
+    private var torn: SinkError?
+    private var names: [String] = []
     private var replies: [Reply] = []
 
     /// A job whose sender awaits `continuation`; it is resumed exactly once.
     init(_ content: Content, _ continuation: CheckedContinuation<Outcome, Never>) {
         self.content = content
         self.continuation = continuation
-        switch content {
-        case .batch(let batch): (era, commandCount) = (batch.step?.step.era, batch.commands.count)
-        case .commands(let commands, let era): (self.era, commandCount) = (era, commands.count)
-        }
+        era =
+            switch content {
+            case .batch(let batch): batch.step?.step.era
+            case .commands(_, let era): era
+            }
     }
 
     /// Whether everything was sent and answered.
-    var isDone: Bool { isSent && replies.count == commandCount }
+    var isDone: Bool { commandCount > 0 && replies.count == commandCount }
 
     /// Whether the job is bound to another connection than that of `era`.
     func isMeant(forOtherThan era: Int) -> Bool { self.era.map { $0 != era } ?? false }
 
     /// Adds the commands if there is room for them; an empty buffer takes any.
     mutating func send(into buffer: inout CommandBuffer) -> Bool {
+        let before = buffer.count
         switch content {
         case .batch(let batch):
-            guard buffer.hasRoom(commands: commandCount, bytes: batch.byteCountMax) else {
+            guard buffer.hasRoom(commands: batch.commandCountMax, bytes: batch.byteCountMax) else {
                 return false
             }
-            batch.append(to: &buffer)
+            names = batch.append(to: &buffer)
         case .commands(let commands, _):
             guard buffer.hasRoom(commands: commands.count, bytes: commands.bytes.count) else {
                 return false
             }
             buffer.append(commands)
         }
-        isSent = true
+        commandCount = buffer.count - before
         return true
     }
 
@@ -80,25 +85,23 @@ struct Job {
         defer { replies.append(reply) }
         if case .error(let error) = reply {
             // The first refusal tells the story: the others are its repetition, or say that the transaction was dropped.
-            let refusal = error.sinkError(for: name(ofCommand: replies.count))
+            let name = names.isEmpty ? "a command" : names[replies.count]
+            let refusal = error.sinkError(for: name)
             if error.verdict.endsConnection { ending = ending ?? refusal }
             if case .batch = content { failure = failure ?? refusal }
         }
         guard case .batch(let batch) = content, failure == nil, replies.count == commandCount - 1
         else { return }
-        failure = try batch.objection(to: replies + [reply])
-    }
-
-    private func name(ofCommand index: Int) -> String {
-        switch content {
-        case .batch(let batch): batch.commands[index]
-        case .commands: "a command"
+        switch try batch.objection(to: replies + [reply], of: names) {
+        case nil: break
+        case .misplaced(let reason): failure = reason
+        case .torn(let reason): torn = reason
         }
     }
 
     /// Tells the sender what became of the job over a connection.
     func finish(era: Int, identity: String?) {
-        var answer = Answer(era: era, identity: identity)
+        var answer = Answer(era: era, identity: identity, torn: torn)
         if case .commands = content { answer.replies = replies }
         continuation.resume(returning: failure.map { .failure($0) } ?? .success(answer))
     }

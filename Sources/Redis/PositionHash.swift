@@ -10,7 +10,7 @@ package struct PositionHash: Sendable {
     enum Field: String, CaseIterable {
         /// The stream's ARN and where its reading began, as JSON: without it the hash is not whole.
         case stream
-        /// How often a daemon has taken the stream over.
+        /// How often the stream was taken up: by each process when it starts, and again over each new connection.
         case generation
         /// The connection that the positions are written over.
         case client
@@ -24,10 +24,8 @@ package struct PositionHash: Sendable {
         package var beginning: Checkpoint.Beginning?
         /// The positions of shards.
         package var positions: [ShardID: Position] = [:]
-        /// How often a daemon has taken the stream over; nil where that is not known.
+        /// How often the stream was taken up; nil where that is not known.
         package var generation: Int?
-        /// The connection that the positions are written over, as ``Session/identity`` names it.
-        var client: String?
         /// When the last sign of life was written, in seconds since 1970.
         package var beat: Double?
 
@@ -48,6 +46,8 @@ package struct PositionHash: Sendable {
         var beginning: Checkpoint.Beginning
     }
 
+    /// What fields begin with that a later version may add.
+    private static let reserved = "shardwalk."
     /// How many fields are written by one command: serverless caches take less than 4,000 arguments.
     private static let fieldsAtOnce = 1_000
 
@@ -55,21 +55,18 @@ package struct PositionHash: Sendable {
     let stream: StreamARN
     /// The hash's key.
     let key: String
+    /// The key of the set that names all streams with such a hash.
+    let indexKey: String
 
     /// The hash of a stream under a daemon's name.
     init(of stream: StreamARN, name: String) {
         self.stream = stream
-        key = Self.prefix(name: name) + stream.label
+        key = "shardwalk:{\(name)}:\(stream.label)"
+        indexKey = Self.indexKey(name: name)
     }
 
-    /// What the keys of all hashes of a daemon begin with.
-    static func prefix(name: String) -> String { "shardwalk:{\(name)}:" }
-
-    /// The stream that a hash belongs to, by the field that says so.
-    static func stream(in text: String) -> StreamARN? {
-        let origin = try? JSONDecoder().decode(Origin.self, from: Data(text.utf8))
-        return origin.flatMap { StreamARN($0.arn) }
-    }
+    /// The key of the set that names all streams of a daemon whose positions are held.
+    static func indexKey(name: String) -> String { "shardwalk:{\(name)}:streams" }
 
     /// Reads the answer to HGETALL.
     ///
@@ -84,8 +81,10 @@ package struct PositionHash: Sendable {
             switch Field(rawValue: name) {
             case .stream: content.beginning = try beginning(in: value)
             case .generation: content.generation = Int(value)
-            case .client: content.client = value
-            case .beat: content.beat = Double(value)
+            case .client: break
+            case .beat: content.beat = Double(value).flatMap { $0.isFinite ? $0 : nil }
+            // What a later version may add.
+            case nil where name.hasPrefix(Self.reserved): break
             case nil:
                 guard let position = Position(cached: value) else {
                     throw strange("its field \(name.line(bytesMax: 100)) holds no position")

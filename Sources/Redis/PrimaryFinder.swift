@@ -7,8 +7,8 @@ final class PrimaryFinder {
     private let configuration: RedisConfiguration
     private var sentinels: [RedisAddress.Node] = []
 
-    /// The most time that one sentinel has to answer: another one may be quicker.
-    private static let sentinelLimit = Duration.seconds(1)
+    /// The most time that one sentinel has to answer, as a part of all there is: another one may be quicker.
+    private static let sentinelShare = 0.2
 
     /// A finder that begins with the order of the address.
     init(_ configuration: RedisConfiguration) {
@@ -26,9 +26,16 @@ final class PrimaryFinder {
         var strangers: [String] = []
         var failures: [SinkError] = []
         for (index, sentinel) in sentinels.enumerated() {
+            guard .now < deadline else {
+                failures.append(
+                    SinkError(.unavailable, "\(sentinel): there was no time left to ask it"))
+                continue
+            }
             // A share of the time is left for the primary.
             let share = (deadline - .now) / (sentinels.count - index + 1)
-            let limit = ContinuousClock.now + min(share, Self.sentinelLimit)
+            let limit =
+                ContinuousClock.now
+                + min(share, configuration.connectTimeout * Self.sentinelShare)
             do throws(SinkError) {
                 let session = try Session(at: sentinel, configuration, until: limit)
                 if let place = try session.primary(named: master, until: limit) {

@@ -5,31 +5,31 @@ package import Walk
 
 /// What a sink remembers of the hashes that it keeps.
 struct KnownPositions {
-    /// The streams that this process has taken over.
+    /// The streams that this process has taken up.
     var owned: [StreamARN: Ownership] = [:]
     /// What the server said about its memory at the last sign of life.
     var room: Room?
 
     /// How a stream is this process's.
     struct Ownership {
-        /// How often it has been taken over, this time included.
+        /// How often it had been taken up when this process did so last, this time included.
         var generation: Int
-        /// The connection that it was taken over by, see ``Session/identity``.
+        /// The connection that it was taken up over, see ``Session/identity``.
         var client: String?
     }
 
     /// What tells eviction from a cache that was emptied.
     struct Room: Equatable {
-        /// The connection, see ``Session/identity``.
-        var identity: String?
-        /// How many keys were evicted since the server started.
+        /// The server's name for itself since it started.
+        var server: Substring?
+        /// How many keys were evicted since then.
         var evictedKeys: Int
         /// How many keys there are.
         var keys: Int64
 
         /// Whether keys have been evicted since `earlier`, and most of the others are still there.
         func hasEvicted(since earlier: Room) -> Bool {
-            identity != nil && identity == earlier.identity && evictedKeys > earlier.evictedKeys
+            server != nil && server == earlier.server && evictedKeys > earlier.evictedKeys
                 && keys > 0 && keys >= earlier.keys / 2
         }
     }
@@ -47,42 +47,51 @@ extension RedisSink {
     /// Takes the stream over from whoever wrote it before, and reads the positions.
     ///
     /// What was sent over an earlier connection, this process's or another one's, is not carried out any more once this
-    /// returns: the server ends that connection before it reads the positions. Where it may not (serverless caches
-    /// have no CLIENT KILL), what is left of it can be carried out for as long as the server lags.
+    /// returns: the server ends that connection before it reads the positions. Where it may not (a user without CLIENT KILL,
+    /// serverless caches), what is left of it can be carried out for as long as the server lags.
     ///
     /// - Throws: `foreign` where another process has taken the stream over since this one did; `denied` where the hash
     ///   holds something else.
     package func memory(of stream: StreamARN) async throws(SinkError) -> CacheMemory {
         let hash = hash(of: stream)
-        let fields: [PositionHash.Field] = [.generation, .client]
+        let (generation, client) = (PositionHash.Field.generation, PositionHash.Field.client)
+        let owned = known.withLock { $0.owned[stream] }
         let first = try await answer(
-            to: [["HMGET", hash.key] + fields.map(\.rawValue)], era: nil)
-        guard case .array(let values) = first.replies[0], values.count == fields.count else {
-            throw Self.mismatch
+            to: [["HGET", hash.key, generation.rawValue]], era: nil)
+        if let owned, let found = first.replies[0].text.flatMap({ Int($0) }),
+            found > owned.generation
+        {
+            throw Self.replaced(hash)
         }
-        let mine = known.withLock { $0.owned[stream]?.generation }
-        let found = values[0].text.flatMap { Int($0) }
-        if let mine, let found, found > mine {
-            throw Batch.foreign("\(hash.key) was taken over by another process")
+        // In one step, so that of two who take the stream up at the same time each knows the other's connection.
+        let claims = try await transaction(
+            [
+                ["HGET", hash.key, client.rawValue],
+                ["HINCRBY", hash.key, generation.rawValue, "1"],
+                ["HSET", hash.key, client.rawValue, first.identity ?? ""],
+            ], era: first.era)
+        guard case .integer(let count) = claims[1] else { throw Reply.mismatch }
+        if let owned, count - 1 > owned.generation {
+            // Too late: what belongs to the other one is given back.
+            _ = try await transaction(
+                [
+                    ["HINCRBY", hash.key, generation.rawValue, "-1"],
+                    ["HSET", hash.key, client.rawValue, claims[0].text ?? ""],
+                ], era: first.era)
+            throw Self.replaced(hash)
         }
-        if let client = values[1].text { try await end(client, of: first) }
-        // A failover may have lost the number that this process gave itself.
-        let generation = mine ?? (found ?? 0) + 1
-        var own = [PositionHash.Field.generation.rawValue, String(generation)]
-        if let identity = first.identity {
-            own += [PositionHash.Field.client.rawValue, identity]
-        }
-        let results = try await transaction(
-            [["HSET", hash.key] + own, ["HGETALL", hash.key]], era: first.era)
-        let content = try hash.content(of: results[1])
         known.withLock {
-            $0.owned[stream] = .init(generation: generation, client: first.identity)
+            $0.owned[stream] = .init(generation: Int(count), client: first.identity)
         }
+        // The hash may be lost, and with it the name of this process's own earlier connection.
+        for earlier in Set([claims[0].text, owned?.client].compactMap(\.self)) {
+            try await end(earlier, of: first)
+        }
+        let content = try hash.content(
+            of: try await transaction([["HGETALL", hash.key]], era: first.era)[0])
         var memory = CacheMemory(
             era: first.era, beginning: content.beginning, positions: content.positions)
-        if content.beginning == nil {
-            memory.isEvicted = try await wasEvicted(first)
-        }
+        if content.beginning == nil { memory.isEvicted = try await wasEvicted(first) }
         return memory
     }
 
@@ -92,12 +101,12 @@ extension RedisSink {
     ) async throws(SinkError) {
         let hash = hash(of: stream)
         guard let owned = known.withLock({ $0.owned[stream] }) else {
-            preconditionFailure("a stream is taken over before its positions are written")
+            preconditionFailure("a stream is taken up before its positions are written")
         }
         _ = try await transaction(
             hash.replacement(
-                by: memory, generation: owned.generation, client: owned.client, time: Self.time),
-            era: era)
+                by: memory, generation: owned.generation, client: owned.client, time: Self.time)
+                + [["SADD", hash.indexKey, stream.description]], era: era)
     }
 
     /// Removes the fields of shards that are over.
@@ -108,30 +117,65 @@ extension RedisSink {
             to: [["HDEL", hash(of: stream).key] + shards.map(\.description)], era: era)
     }
 
-    /// Writes the time into the hash, and sees whether the hash is whole.
+    /// Removes the hash of a stream that is over.
+    package func forget(_ stream: StreamARN, era: Int) async throws(SinkError) {
+        let hash = hash(of: stream)
+        _ = try await transaction(
+            [["DEL", hash.key], ["SREM", hash.indexKey, stream.description]], era: era)
+    }
+
+    /// Writes the time into the hash, and sees whether the hash is whole and still this process's.
     ///
     /// A write, so that a primary that has become a replica is noticed while nothing else is written.
     package func beat(_ stream: StreamARN, era: Int) async throws(SinkError) {
-        let key = hash(of: stream).key
+        let hash = hash(of: stream)
+        let fields: [PositionHash.Field] = [.stream, .generation]
         let results = try await transaction(
             [
-                ["HEXISTS", key, PositionHash.Field.stream.rawValue],
-                ["HSET", key, PositionHash.Field.beat.rawValue, String(Self.time)],
+                ["HMGET", hash.key] + fields.map(\.rawValue),
+                ["HSET", hash.key, PositionHash.Field.beat.rawValue, String(Self.time)],
+                // Used as often as the hash, so that both are evicted late.
+                ["SADD", hash.indexKey, stream.description],
             ], era: era)
-        guard results[0] == .integer(1) else {
+        guard case .array(let values) = results[0], values.count == 2 else { throw Reply.mismatch }
+        guard values[0].text != nil else {
             throw SinkError(
-                .outdated, "Redis has lost the positions, which were written to \(key)")
+                .outdated, "Redis has lost the positions, which were written to \(hash.key)")
+        }
+        let owned = known.withLock { $0.owned[stream] }
+        if let owned, let found = values[1].text.flatMap({ Int($0) }), found > owned.generation {
+            throw Self.replaced(hash)
         }
         let room = try await room(era: era)
         known.withLock { $0.room = room }
+    }
+
+    /// Reads the positions of a stream as they are, without taking the stream over.
+    ///
+    /// - Throws: As ``memory(of:)`` does.
+    package func positions(
+        of stream: StreamARN
+    ) async throws(SinkError) -> PositionHash.Content {
+        let hash = hash(of: stream)
+        return try hash.content(of: try await transaction([["HGETALL", hash.key]], era: nil)[0])
+    }
+
+    /// The streams that Redis holds positions of under the daemon's name, in the order of their names.
+    package func streams() async throws(SinkError) -> [StreamARN] {
+        guard let positionsName else { return [] }
+        let key = PositionHash.indexKey(name: positionsName)
+        let answer = try await answer(to: [["SMEMBERS", key]], era: nil)
+        guard case .array(let names) = answer.replies[0] else { throw Reply.mismatch }
+        return names.compactMap { $0.text.flatMap(StreamARN.init) }
+            .sorted { $0.description < $1.description }
     }
 
     // MARK: Parts
 
     private static var time: Double { Date().timeIntervalSince1970 }
 
-    private static var mismatch: SinkError {
-        SinkError(.unavailable, "the server's replies do not match the commands")
+    private static func replaced(_ hash: PositionHash) -> SinkError {
+        Batch.foreign("\(hash.key) was taken over by another process")
     }
 
     /// Ends another connection, if it is one to this server.
@@ -159,16 +203,17 @@ extension RedisSink {
         guard let info = answer.replies[0].text, case .integer(let keys) = answer.replies[1],
             let evicted = ServerInfo(info: info).evictedKeys
         else { return nil }
-        return KnownPositions.Room(identity: answer.identity, evictedKeys: evicted, keys: keys)
+        return KnownPositions.Room(
+            server: answer.identity?.split(separator: " ").first, evictedKeys: evicted, keys: keys)
     }
 
     /// Carries out commands as one transaction, and returns their results.
     private func transaction(
-        _ commands: [[String]], era: Int
+        _ commands: [[String]], era: Int?
     ) async throws(SinkError) -> [Reply] {
         let answer = try await answer(to: [["MULTI"]] + commands + [["EXEC"]], era: era)
         guard case .array(let results)? = answer.replies.last, results.count == commands.count
-        else { throw Self.mismatch }
+        else { throw Reply.mismatch }
         for (result, command) in zip(results, commands) {
             if case .error(let error) = result { throw error.sinkError(for: command[0]) }
         }
@@ -187,47 +232,5 @@ extension RedisSink {
             if case .error(let error) = reply { throw error.sinkError(for: command[0]) }
         }
         return answer
-    }
-}
-
-extension RedisSink {
-    /// Reads the positions of streams as they are, without taking them over.
-    ///
-    /// - Throws: As ``memory(of:)`` does.
-    package func positions(
-        of streams: [StreamARN]
-    ) async throws(SinkError) -> [StreamARN: PositionHash.Content] {
-        var found: [StreamARN: PositionHash.Content] = [:]
-        for stream in streams {
-            let hash = hash(of: stream)
-            let answer = try await answer(to: [["HGETALL", hash.key]], era: nil)
-            found[stream] = try hash.content(of: answer.replies[0])
-        }
-        return found
-    }
-
-    /// The streams that Redis holds positions of under the daemon's name: all keys are looked through for them.
-    package func streams() async throws(SinkError) -> [StreamARN] {
-        guard let positionsName else { return [] }
-        // The name has no character that a pattern gives a meaning to.
-        let pattern = PositionHash.prefix(name: positionsName) + "*"
-        var streams: Set<StreamARN> = []
-        var cursor = "0"
-        repeat {
-            let scan = try await answer(
-                to: [["SCAN", cursor, "MATCH", pattern, "COUNT", "5000"]], era: nil)
-            guard case .array(let parts) = scan.replies[0], parts.count == 2,
-                let next = parts[0].text, case .array(let keys) = parts[1]
-            else { throw Self.mismatch }
-            cursor = next
-            for key in keys.compactMap(\.text) {
-                let field = PositionHash.Field.stream.rawValue
-                let origin = try await answer(to: [["HGET", key, field]], era: nil)
-                if let stream = origin.replies[0].text.flatMap(PositionHash.stream(in:)) {
-                    streams.insert(stream)
-                }
-            }
-        } while cursor != "0"
-        return streams.sorted { $0.description < $1.description }
     }
 }

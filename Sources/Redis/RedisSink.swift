@@ -45,7 +45,37 @@ package final class RedisSink: Sink {
     package func apply(_ changes: ChangeSet, _ step: Step?) async throws(SinkError) {
         guard changes.count > 0 || step != nil else { return }
         let noted = step.map { (step: $0, hash: hash(of: $0.stream)) }
-        _ = try await answer(to: .batch(Batch(changes: changes, step: noted)))
+        let answer: Job.Answer
+        do throws(SinkError) {
+            answer = try await self.answer(to: .batch(Batch(changes: changes, step: noted)))
+        } catch {
+            if error.kind == .full { await remove(changes, era: step?.era) }
+            throw error
+        }
+        guard let reason = answer.torn else { return }
+        if let step { try await takeBack(step) }
+        throw reason
+    }
+
+    /// Removes what a batch removes, although the rest has to wait for memory: that is how there will be some.
+    ///
+    /// A transaction that needs memory is refused as a whole. It is tried again, so that nothing depends on this.
+    private func remove(_ changes: ChangeSet, era: Int?) async {
+        var buffer = CommandBuffer()
+        for start in stride(from: 0, to: changes.count, by: Batch.keysAtOnce) {
+            let part = changes.removals(in: start..<min(start + Batch.keysAtOnce, changes.count))
+            if part.count > 0 { _ = buffer.append(part, in: 0..<part.count) }
+        }
+        guard buffer.count > 0 else { return }
+        _ = try? await answer(to: .commands(buffer, era: era))
+    }
+
+    /// Takes back the step of a batch of which only a part was carried out: what is missing would never be written.
+    private func takeBack(_ step: Step) async throws(SinkError) {
+        let (key, field) = (hash(of: step.stream).key, step.shard.description)
+        let command = step.from.cached.map { ["HSET", key, field, $0] } ?? ["HDEL", key, field]
+        let answer = try await answer(to: .commands(CommandBuffer([command]), era: step.era))
+        if case .error(let error) = answer.replies[0] { throw error.sinkError(for: command[0]) }
     }
 
     /// Sends at most 1,000 commands of any kind and returns their replies, refusals among them.

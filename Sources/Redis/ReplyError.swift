@@ -54,7 +54,10 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
         case "LOADING":
             wait("the server is still reading its data from disk")
         case "OOM":
-            wait("its memory is full: raise maxmemory, or choose a maxmemory-policy that evicts")
+            Verdict(
+                kind: .full, endsConnection: false,
+                advice:
+                    "its memory is full: raise maxmemory, or choose a maxmemory-policy that evicts")
         case "BUSY":
             wait("a script keeps the server busy")
         case "MISCONF":
@@ -67,12 +70,8 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
             reconnect("it is a read-only replica; the primary is looked up again")
         case "MASTERDOWN":
             reconnect("it is a replica that lost its primary; the primary is looked up again")
-        case "MOVED", "ASK", "REDIRECT":
-            reconnect(
-                """
-                it is a node of a Redis Cluster and the key lives on another one: \
-                give the address of a server without cluster mode
-                """)
+        case "MOVED", "ASK", "REDIRECT", "CROSSSLOT":
+            Verdict(kind: .denied, endsConnection: true, advice: Self.clusterAdvice)
         case "NOAUTH":
             Verdict(
                 kind: .denied, endsConnection: true,
@@ -99,6 +98,10 @@ package struct ReplyError: Hashable, Sendable, CustomStringConvertible {
             Verdict(kind: .refused, endsConnection: false, advice: "")
         }
     }
+
+    /// What is said where a server turns out to be part of a cluster.
+    static let clusterAdvice =
+        "it runs in cluster mode, which is not supported yet: give the address of a server without it"
 
     private func wait(_ advice: String) -> Verdict {
         Verdict(kind: .unavailable, endsConnection: false, advice: advice)

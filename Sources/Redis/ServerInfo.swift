@@ -14,6 +14,9 @@ package struct ServerInfo: Hashable, Sendable {
     /// How many keys were evicted since the server started; nil where it does not say.
     package let evictedKeys: Int?
 
+    /// Whether the server is a node of a cluster.
+    package let isInCluster: Bool
+
     /// Reads the answer to INFO; a text without any known field is that of a server that says nothing.
     package init(info: String) {
         var fields: [Substring: Substring] = [:]
@@ -29,6 +32,7 @@ package struct ServerInfo: Hashable, Sendable {
         role = fields["role"].map(String.init)
         // A replica that can be written to is unusual, but what somebody wants who sets it up.
         isReadOnlyReplica = fields["role"] == "slave" && fields["slave_read_only"] != "0"
+        isInCluster = fields["redis_mode"] == "cluster" || fields["cluster_enabled"] == "1"
         runID = fields["run_id"].map(String.init)
         evictedKeys = fields["evicted_keys"].flatMap { Int($0) }
         maxmemoryPolicy = fields["maxmemory_policy"].map(String.init)

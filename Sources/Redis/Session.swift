@@ -90,6 +90,7 @@ final class Session {
         {
             identity = "\(run) \(number)"
         }
+        if server.isInCluster { throw SinkError(.denied, ReplyError.clusterAdvice) }
         if server.isReadOnlyReplica {
             throw SinkError(
                 .unavailable, "it is a read-only replica; the primary is looked up again")
@@ -143,6 +144,7 @@ final class Session {
                 .denied,
                 "Redis refused ROLE (\(error)): behind sentinels the user needs it (ACL SETUSER +role)"
             )
+        case .error(let error): throw error.sinkError(for: "ROLE")
         default:
             throw SinkError(
                 .unavailable,

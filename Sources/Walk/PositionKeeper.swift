@@ -83,8 +83,14 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             do throws(SinkError) {
                 try await parts.sink.beat(stream, era: era)
             } catch {
-                // All else is met by whoever has something to write, and by the connection itself.
-                if [.outdated, .foreign].contains(error.kind) { return error }
+                let verdict = Verdict(on: error)
+                if verdict == .reread || verdict == .yield { return error }
+                // A connection that is lost tells of itself.
+                guard verdict != .retry, !Task.isCancelled else { continue }
+                parts.failures.note(
+                    "beat/\(error.kind.rawValue)", level: .error, at: parts.clock.uptime,
+                    "no sign of life can be written to the cache's positions: while nothing else is written, losses go unnoticed",
+                    ["stream": "\(stream)", "error": "\(error)"])
             }
         }
     }
@@ -97,6 +103,15 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             rest.removeFirst(part.count)
             try? await parts.sink.forget(Array(part), of: stream, era: era)
         }
+    }
+
+    /// Removes the positions of the stream, which is over, from the cache; what can't be removed now is harmless.
+    func forgetStream(era: Int?) async {
+        guard let era else { return }
+        // Before it is true, as what is gone and not known to be would be taken for an emptied cache.
+        parts.progress.setCached(stream, false)
+        await parts.remember()
+        try? await parts.sink.forget(stream, era: era)
     }
 
     /// Gives up what the cache lost of shards that are listed no more.

@@ -63,7 +63,7 @@ package enum Reconciliation: Equatable, Sendable {
         var stream = file
         stream.beginning = beginning
         var unwritten = false
-        let continued = continuedShards(file, cache)
+        let continued = continuedShards(file.shards, heldBy: cache.positions)
         for (id, shard) in file.shards where shard.position != cache.positions[id] {
             let isAhead = shard.position.isAhead(of: cache.positions[id] ?? .trimHorizon)
             // The cache did not hold positions for a while, and has old ones.
@@ -97,14 +97,14 @@ package enum Reconciliation: Equatable, Sendable {
 
     /// The shards of which the cache holds a position, or held one until another took over: all those before a shard that it
     /// has one of.
-    private static func continuedShards(
-        _ file: Checkpoint.Stream, _ cache: CacheMemory
+    package static func continuedShards(
+        _ known: [ShardID: Checkpoint.Shard], heldBy positions: [ShardID: Position]
     ) -> Set<ShardID> {
         var continued: Set<ShardID> = []
-        for id in cache.positions.keys {
-            var parent = file.shards[id]?.parent
+        for id in positions.keys {
+            var parent = known[id]?.parent
             while let ancestor = parent, continued.insert(ancestor).inserted {
-                parent = file.shards[ancestor]?.parent
+                parent = known[ancestor]?.parent
             }
         }
         return continued

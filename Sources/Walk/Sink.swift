@@ -27,6 +27,9 @@ package protocol Sink: Sendable {
         _ shards: [ShardID], of stream: StreamARN, era: Int
     ) async throws(SinkError)
 
+    /// Forgets all positions of a stream that is over.
+    func forget(_ stream: StreamARN, era: Int) async throws(SinkError)
+
     /// Writes a sign of life to the positions, and so notices when they are lost or the cache takes no writes.
     func beat(_ stream: StreamARN, era: Int) async throws(SinkError)
 }
@@ -37,6 +40,8 @@ package struct SinkError: Error, Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable {
         /// The server is away, or in a state that passes: wait, then apply the same changes again.
         case unavailable
+        /// The server's memory is full: as unavailable, but what removes may still be written.
+        case full
         /// Login or permission is missing: apply again slowly, someone has to act.
         case denied
         /// A command was refused for its own sake: applying it again cannot help.

@@ -37,7 +37,7 @@ package enum Verdict: Equatable, Sendable {
     package init(on error: SinkError) {
         self =
             switch error.kind {
-            case .unavailable: .retry
+            case .unavailable, .full: .retry
             case .denied: .retrySlowly
             case .refused: .block
             case .outdated: .reread

@@ -85,7 +85,9 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             // A stream that has begun anew is gone on with.
             beginsAnew = beginsAnew && walk.isNew
             generator = walk.generator
-            if case .ended(let ending) = try stretch.get() { return ending }
+            guard case .ended(let ending) = try stretch.get() else { continue }
+            if ending == .drained { await positions.forgetStream(era: footing.era) }
+            return ending
         }
     }
 

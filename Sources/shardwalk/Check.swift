@@ -59,9 +59,23 @@ struct Check: AsyncParsableCommand {
         await attempt("redis        ") { () async throws(Stop) in
             try await Self.probe(services.redis(config))
         }
+        if config.redis.positionsName != nil {
+            let held = await HeldPositions.read(
+                services.redis(config), known: targets.map(\.arn))
+            await attempt("positions    ") { () async throws(Stop) in try Self.words(for: held) }
+        }
         await attempt("checkpoint   ") { () async throws(Stop) in try Self.checkpoint(config) }
         await services.close()
         if let first { throw Stop(first.exit, "the check failed", advice: nil) }
+    }
+
+    private static func words(for held: HeldPositions) throws(Stop) -> String {
+        if let failure = held.firstFailure { throw Stop(failure) }
+        let counts = held.streams.compactMap { stream, content in
+            (try? content.get()).map { "\(stream.table) \($0.positions.count)" }
+        }
+        return counts.isEmpty
+            ? "none held yet" : "held of \(counts.sorted().joined(separator: ", "))"
     }
 
     /// Logs in to Redis, and says in a line what was found there.

@@ -24,6 +24,12 @@ extension Config {
     static func checkIAM(
         _ section: ConfigReader, _ address: RedisAddress, passwordFile: String?
     ) {
+        if case .sentinels = address.place {
+            section.wrong(
+                "iam",
+                "is for ElastiCache and MemoryDB, which have no sentinels: give a rediss:// address in url"
+            )
+        }
         if !address.isSecure {
             section.wrong("iam", "needs TLS: give an address that begins with rediss:// in url")
         }

@@ -67,8 +67,8 @@ struct Follower: Sendable {
     func run() async -> Ending {
         var left = 0
         // What an older stream of the table still holds comes first: it is older than everything in the new one.
-        for older in Self.remembered(target.stream, region: services.region, in: parts.progress)
-        where older.label < target.arn.label && !isDrained(older) {
+        let older = await olderStreams()
+        for older in older where !isDrained(older) {
             switch await finish(older) {
             case .done(let blocked): left += blocked
             case .interrupted: return .interrupted
@@ -77,7 +77,7 @@ struct Follower: Sendable {
         }
         var current = target
         var (start, beginsAnew) = (target.stream.start, restarts)
-        if !parts.progress.knows(current.arn), followsAnother(current.arn) {
+        if !parts.progress.knows(current.arn), !older.isEmpty {
             addSwitchGap(to: current.arn)
             start = .trimHorizon
         }
@@ -173,11 +173,37 @@ struct Follower: Sendable {
         parts.progress.streams[arn]?.isDrained ?? false
     }
 
-    /// Whether an older stream of the table was followed, so that this one goes on with what that one left.
-    private func followsAnother(_ arn: StreamARN) -> Bool {
-        parts.progress.streams.keys.contains { other in
-            other.table == arn.table && other.region == arn.region && other.label < arn.label
+    /// The streams of the table that were followed before this one, oldest first, so that it goes on with what they left.
+    ///
+    /// Where the checkpoint knows nothing of the table, Redis may: a container without a volume forgets.
+    private func olderStreams() async -> [StreamARN] {
+        guard case .table = target.stream.origin else { return [] }
+        func isOlder(_ other: StreamARN) -> Bool {
+            other.table == target.arn.table && other.region == target.arn.region
+                && other.label < target.arn.label
         }
+        let known = parts.progress.streams.keys.filter { $0.table == target.arn.table }
+        guard known.isEmpty, parts.sink.holdsPositions else {
+            return known.filter(isOlder).sorted { $0.label < $1.label }
+        }
+        var backoff = Backoff(
+            base: .milliseconds(100), maximum: .seconds(5),
+            generator: SeededGenerator(seed: .random(in: .min ... .max)))
+        while !Task.isCancelled {
+            parts.progress.noteActivity()
+            do throws(SinkError) {
+                return try await parts.sink.streams().filter(isOlder)
+            } catch {
+                let verdict = Verdict(on: error)
+                parts.failures.note(
+                    "positions/\(error.kind.rawValue)",
+                    level: verdict == .retry ? .warning : .error, at: parts.clock.uptime,
+                    "the cache's positions can't be read or written; the walk waits for them, trying again",
+                    ["stream": "\(target.arn)", "error": "\(error)"])
+                await parts.clock.sleep(for: verdict.pause(&backoff))
+            }
+        }
+        return []
     }
 
     /// Waits until the table names a stream again: another one if the last `isOver`; nil when the task is cancelled.

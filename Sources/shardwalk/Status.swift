@@ -37,54 +37,43 @@ struct Status: AsyncParsableCommand {
         } catch {
             throw Stop(error)
         }
-        var held: [StreamARN: PositionHash.Content]?
+        var held: HeldPositions?
         if redis {
             held = try await Self.held(
-                try Config.load(options.config, environment: environment),
-                Array((checkpoint?.streams ?? [:]).keys))
+                environment, options.config, known: Array((checkpoint?.streams ?? [:]).keys))
         }
-        guard checkpoint != nil || held?.isEmpty == false else {
+        let failure = held?.firstFailure.map { Stop($0) }
+        guard checkpoint != nil || held?.streams.isEmpty == false else {
             let path = CheckpointFile<SystemFiles>.path(directory: directory, name: name)
-            throw Stop(
-                .storage,
-                "there is no checkpoint at \(path)\(redis ? ", and no position in Redis" : "")",
-                advice: "start `shardwalk run`; it saves one at once")
+            throw failure
+                ?? Stop(
+                    .storage,
+                    "there is no checkpoint at \(path)\(redis ? ", and no position in Redis" : "")",
+                    advice: "start `shardwalk run`; it saves one at once")
         }
         let report = StatusReport(
             name: name, checkpoint: checkpoint, held: held, time: SystemClock().time)
         Terminal.write(json ? try report.json() : report.table(all: all), to: STDOUT_FILENO)
+        // What the file says is worth a look above all when Redis says nothing.
+        if let failure { throw failure }
     }
 
-    /// The positions in Redis, those of streams that the file does not know as well.
     private static func held(
-        _ config: Config, _ known: [StreamARN]
-    ) async throws(Stop) -> [StreamARN: PositionHash.Content] {
+        _ environment: [String: String], _ path: String, known: [StreamARN]
+    ) async throws(Stop) -> HeldPositions {
+        let config = try Config.load(path, environment: environment)
         guard config.redis.positionsName != nil else {
             throw Stop(
                 .configuration, "no positions are held in Redis: redis.positions is false",
                 advice: "leave --redis out")
         }
-        do throws(SinkError) {
-            // What there is to say is the command's own to say.
-            let sink = try RedisSink(
-                config.redis, logger: Logger(label: "status") { _ in SwiftLogNoOpLogHandler() })
-            let result = await Self.held(in: sink, known)
-            await sink.close()
-            return try result.get()
-        } catch {
-            throw Stop(error.kind == .unavailable ? .unavailable : .denied, "\(error)")
-        }
-    }
-
-    private static func held(
-        in sink: RedisSink, _ known: [StreamARN]
-    ) async -> Result<[StreamARN: PositionHash.Content], SinkError> {
-        do throws(SinkError) {
-            let streams = known.isEmpty ? try await sink.streams() : known
-            return .success(try await sink.positions(of: streams))
-        } catch {
-            return .failure(error)
-        }
+        // A login by IAM needs the credentials that AWS is called with.
+        let services = try await Services(
+            config, environment: environment,
+            logger: Logger(label: "status") { _ in SwiftLogNoOpLogHandler() })
+        let held = await HeldPositions.read(services.redis(config), known: known)
+        await services.close()
+        return held
     }
 }
 
@@ -95,7 +84,7 @@ struct StatusReport {
     /// What the file says; nil where there is none.
     let checkpoint: Checkpoint?
     /// What Redis says; nil where it was not asked.
-    var held: [StreamARN: PositionHash.Content]?
+    var held: HeldPositions?
     /// Now, in seconds since 1970.
     let time: Double
 
@@ -109,13 +98,15 @@ struct StatusReport {
         case behind
         /// Redis has no position, though the file has one.
         case missing
+        /// The shard is finished and others carry on: Redis has forgotten it.
+        case over
         /// The file does not know the shard.
         case unknown
     }
 
     /// All streams that the file or Redis knows, in the order of their names.
     private var streams: [StreamARN] {
-        Set((checkpoint?.streams ?? [:]).keys).union((held ?? [:]).keys)
+        Set((checkpoint?.streams ?? [:]).keys).union((held?.streams ?? [:]).keys)
             .sorted { $0.description < $1.description }
     }
 
@@ -123,13 +114,15 @@ struct StatusReport {
     func table(all: Bool) -> String {
         let saved = checkpoint.map { "saved \(age(of: $0.savedAt)) ago" }
         var lines = ["\(name): \(saved ?? "no checkpoint file, Redis alone has the positions")"]
+        if let failure = held?.failure { lines.append("Redis can't be asked: \(failure)") }
         for arn in streams { lines += self.lines(of: arn, all: all) }
         return lines.joined(separator: "\n") + "\n"
     }
 
     private func lines(of arn: StreamARN, all: Bool) -> [String] {
         let stream = checkpoint?.streams[arn]
-        let content = held?[arn]
+        let content = held?.content(of: arn)
+        let relations = content.map { self.relations(stream, $0) } ?? [:]
         var shards = stream?.shards ?? [:]
         for (id, position) in content?.positions ?? [:] where shards[id] == nil {
             shards[id] = Checkpoint.Shard(position: position)
@@ -145,27 +138,27 @@ struct StatusReport {
             )
         }
         if let content { lines.append("  Redis: \(words(for: content, stream))") }
+        if case .failure(let error)? = held?.streams[arn] { lines.append("  Redis: \(error)") }
         var rows = [["SHARD", "POSITION"] + (content == nil ? [] : ["IN REDIS"]) + ["LAST RECORD"]]
-        var relations: Set<Relation> = []
+        var shown: Set<Relation> = []
         for (id, shard) in shards.sorted(by: { $0.key < $1.key }) {
-            let relation = content.map { self.relation(of: id, stream, $0) } ?? .same
-            // A finished shard whose children carry on is removed from Redis.
-            let isOver = shard.position == .end && (relation == .same || relation == .missing)
-            guard all || !isOver else { continue }
-            relations.insert(isOver ? .same : relation)
+            let relation = relations[id] ?? .same
+            let isQuiet = shard.position == .end && (relation == .same || relation == .over)
+            guard all || !isQuiet else { continue }
+            shown.insert(relation)
             var row = [
                 id.description,
                 stream?.shards[id].map { Self.words(for: $0.position) } ?? "-",
             ]
             if let content {
-                row.append(words(for: content.positions[id], isOver ? .same : relation))
+                row.append(words(for: content.positions[id], relation))
             }
             row.append(shard.recordTime.map { "\(age(of: $0)) ago" } ?? "-")
             rows.append(row)
             if let blocked = shard.blocked { rows.append(["  stopped: \(blocked)"]) }
         }
         if rows.count > 1 { lines += Self.columns(rows).map { "  \($0)" } }
-        if content?.beginning != nil { lines += relations.compactMap(explanation).sorted() }
+        if content?.beginning != nil { lines += shown.compactMap(explanation).sorted() }
         for gap in stream?.gaps ?? [] {
             lines.append(
                 "  GAP \(age(of: gap.noticedAt)) ago\(gap.shard.map { " in \($0)" } ?? ""): \(gap.reason)"
@@ -181,14 +174,20 @@ struct StatusReport {
                 : "holds no positions of this stream yet"
         }
         let beat = content.beat.map { ", last sign of life \(age(of: $0)) ago" } ?? ""
-        let generation = content.generation.map { ", taken over \(Self.counted($0, "time"))" } ?? ""
+        let generation = content.generation.map { ", taken up \(Self.counted($0, "time"))" } ?? ""
         return "holds \(Self.counted(content.positions.count, "position"))\(beat)\(generation)"
     }
 
     private func words(for position: Position?, _ relation: Relation) -> String {
-        guard let position else { return relation == .missing ? "none" : "-" }
+        guard let position else {
+            return switch relation {
+            case .missing: "none"
+            case .over: "over"
+            case .same, .ahead, .behind, .unknown: "-"
+            }
+        }
         return switch relation {
-        case .same: "same"
+        case .same, .over: "same"
         case .ahead, .behind: "\(Self.words(for: position)) (\(relation.rawValue))"
         case .missing, .unknown: Self.words(for: position)
         }
@@ -197,6 +196,7 @@ struct StatusReport {
     private func explanation(of relation: Relation) -> String? {
         switch relation {
         case .same: nil
+        case .over: "  over: the shard is finished and others carry on"
         case .ahead: "  ahead: Redis is right; the file is saved on a beat"
         case .behind:
             "  behind: Redis has lost what came after; it is written again from there at the next start or reconnection"
@@ -206,14 +206,26 @@ struct StatusReport {
         }
     }
 
-    /// How the position of a shard in Redis relates to that in the file.
-    private func relation(
-        of id: ShardID, _ stream: Checkpoint.Stream?, _ content: PositionHash.Content
-    ) -> Relation {
-        guard let mine = stream?.shards[id]?.position else { return .unknown }
-        guard let other = content.positions[id] else { return mine.hasBegun ? .missing : .same }
-        if mine == other { return .same }
-        return mine.isAhead(of: other) ? .behind : .ahead
+    /// How the positions of shards in Redis relate to those in the file.
+    private func relations(
+        _ stream: Checkpoint.Stream?, _ content: PositionHash.Content
+    ) -> [ShardID: Relation] {
+        let known = stream?.shards ?? [:]
+        let continued = Reconciliation.continuedShards(known, heldBy: content.positions)
+        var relations: [ShardID: Relation] = [:]
+        for (id, shard) in known {
+            let mine = shard.position
+            relations[id] =
+                if let other = content.positions[id] {
+                    mine == other ? .same : mine.isAhead(of: other) ? .behind : .ahead
+                } else if mine == .end, continued.contains(id) {
+                    .over
+                } else {
+                    mine.hasBegun ? .missing : .same
+                }
+        }
+        for id in content.positions.keys where known[id] == nil { relations[id] = .unknown }
+        return relations
     }
 
     /// The same with ages in place of times, for programs.
@@ -227,7 +239,10 @@ struct StatusReport {
         var streams: [String: StatusJSON.Stream] = [:]
         for arn in self.streams {
             let stream = checkpoint?.streams[arn]
-            let content = held?[arn]
+            let content = held?.content(of: arn)
+            let relations = content.map { self.relations(stream, $0) } ?? [:]
+            var failure: String?
+            if case .failure(let error)? = held?.streams[arn] { failure = "\(error)" }
             var shards: [String: StatusJSON.Shard] = [:]
             for id in Set((stream?.shards ?? [:]).keys).union((content?.positions ?? [:]).keys) {
                 let shard = stream?.shards[id]
@@ -238,11 +253,10 @@ struct StatusReport {
                     parent: shard?.parent?.description,
                     lastRecordAgeSeconds: shard?.recordTime.map { max(0, time - $0) },
                     stopped: shard?.blocked,
-                    redis: content.map { content in
+                    redis: relations[id].map { relation in
                         StatusJSON.Held(
                             position: position?.name,
-                            sequenceNumber: position?.sequenceNumber?.digits,
-                            relation: relation(of: id, stream, content))
+                            sequenceNumber: position?.sequenceNumber?.digits, relation: relation)
                     })
             }
             streams[arn.description] = StatusJSON.Stream(
@@ -252,11 +266,11 @@ struct StatusReport {
                     StatusJSON.Hash(
                         whole: content.beginning != nil, generation: content.generation,
                         beatAgeSeconds: content.beat.map { max(0, time - $0) })
-                })
+                }, redisError: failure)
         }
         return StatusJSON(
             name: name, savedAgeSeconds: checkpoint.map { max(0, time - $0.savedAt) },
-            streams: streams)
+            streams: streams, redisError: held?.failure.map { "\($0)" })
     }
 
     private func age(of past: Double) -> String { Self.age(of: past, at: time) }
@@ -334,9 +348,11 @@ private struct StatusJSON: Encodable {
         let drained: Bool
         let refillingShards: Int
         let redis: Hash?
+        let redisError: String?
     }
 
     let name: String
     let savedAgeSeconds: Double?
     let streams: [String: Stream]
+    let redisError: String?
 }

@@ -15,7 +15,7 @@ import Walk
             let check = try await stage.run("check")
             #expect(check.code == 0, "\(check)")
             let lines = check.output.split(separator: "\n")
-            #expect(lines.count == 5)
+            #expect(lines.count == 6)
             #expect(lines.allSatisfy { $0.hasPrefix("ok    ") })
             #expect(check.output.contains("the access key LOCALSTREAMS from the environment"))
             #expect(check.output.contains("key a:{pk}:{sk}"))

@@ -91,8 +91,8 @@ import Walk
             try await table.put(47..<70)
             try await stage.waitForCache(try await table.items())
             try await daemon.waitForLog("shard closed", times: 2)
-            // Forty items and the positions.
-            #expect(pair.replica.command("DBSIZE") == ":41")
+            // Forty items, the positions and the names of the streams.
+            #expect(pair.replica.command("DBSIZE") == ":42")
 
             await pair.primary.kill()
             try pair.promote()
@@ -312,6 +312,34 @@ import Walk
             try await stage.waitForCache(try await table.items())
             try await third.stop()
             #expect(try last("shardwalk ends", in: third.log)["records"] == "5")
+        }
+    }
+
+    @Test func `without the file, a stream that the table had before is read to its end first`()
+        async throws
+    {
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try await table.put(0..<10)
+            try stage.configure()
+            let first = try stage.start("run")
+            try await stage.waitForCache(try await table.items())
+            try await first.stop()
+            // While nobody runs: the end of the old stream, something that no stream holds, and the new one.
+            try await table.put(10..<20)
+            try await table.switchStream(on: false)
+            try await table.put(20..<21)
+            try await table.switchStream(on: true)
+            try await table.put(30..<40)
+            try FileManager.default.removeItem(atPath: stage.checkpointFolder)
+            try stage.configure(streams: #"[{"table": "items", "start": "LATEST"}]"#)
+            let second = try stage.start("run")
+            try await stage.waitForCache(count: 30)
+            try await second.stop()
+            #expect(second.log.contains("the old one is read to its end first"))
+            #expect(second.log.contains("switched off and on"))
+            #expect(stage.redis.command("SCARD shardwalk:{test}:streams") == ":1")
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import LocalRedis
 import LocalStreams
 import Records
 import Redis
@@ -53,7 +54,7 @@ import Walk
     }
 
     private static func report(
-        held: [StreamARN: PositionHash.Content]? = nil
+        held: HeldPositions? = nil
     ) throws -> StatusReport {
         StatusReport(name: "golden", checkpoint: try checkpoint(), held: held, time: time)
     }
@@ -69,7 +70,7 @@ import Walk
     }
 
     /// What Redis may hold beside that checkpoint.
-    private static func held() throws -> [StreamARN: PositionHash.Content] {
+    private static func held() throws -> HeldPositions {
         let streams = try checkpoint().streams
         let orders = try #require(streams.keys.first { $0.table == "orders" })
         let users = try #require(streams.keys.first { $0.label.hasPrefix("2026-01-02") })
@@ -77,15 +78,16 @@ import Walk
         let later = try #require(SequenceNumber("300000000000000500000"))
         let earlier = try #require(SequenceNumber("300000000000000499000"))
         let other = ShardID("shardId-00000001414562045509-00000009")
-        return [
-            orders: PositionHash.Content(
-                beginning: .init(time: time - 90_000),
-                positions: [
-                    shards[1]: .after(later), shards[2]: .after(earlier), other: .after(later),
-                ],
-                generation: 3, beat: time - 1),
-            users: PositionHash.Content(),
-        ]
+        return HeldPositions(streams: [
+            orders: .success(
+                PositionHash.Content(
+                    beginning: .init(time: time - 90_000),
+                    positions: [
+                        shards[1]: .after(later), shards[2]: .after(earlier), other: .after(later),
+                    ],
+                    generation: 3, beat: time - 1)),
+            users: .success(PositionHash.Content()),
+        ])
     }
 
     @Test func `the positions in Redis stand beside those of the file`() throws {
@@ -99,7 +101,32 @@ import Walk
         let relations = shards.mapValues { ($0["redis"] as? [String: Any])?["relation"] as? String }
         #expect(
             relations.sorted { $0.key < $1.key }.map(\.value)
-                == ["missing", "ahead", "behind", "same", "same", "unknown"])
+                == ["over", "ahead", "behind", "same", "same", "unknown"])
+    }
+
+    @Test func `what can't be read in Redis is told beside the file`() async throws {
+        let orders = try #require(try Self.checkpoint().streams.keys.first { $0.table == "orders" })
+        var held = HeldPositions(failure: SinkError(.unavailable, "nobody answers"))
+        var text = try Self.report(held: held).table(all: false)
+        #expect(text.contains("\nRedis can't be asked: nobody answers\n"))
+        #expect(text.contains("after 300000000000000499659"))
+        held = HeldPositions(streams: [orders: .failure(SinkError(.denied, "a strange hash"))])
+        text = try Self.report(held: held).table(all: false)
+        #expect(text.contains("  Redis: a strange hash\n") && text.contains("table users"))
+
+        // The program shows the file, and says by its exit code that something is wrong.
+        try await withStage { stage, _ in
+            let table = try await stage.table()
+            try await table.create()
+            try await table.put(0..<10)
+            try stage.configure()
+            #expect(try await stage.run("replay").code == 0)
+            await stage.redis.kill()
+            let status = try await stage.run("status", "--redis")
+            #expect(status.code == 69)
+            #expect(status.output.contains("Redis can't be asked: "))
+            #expect(status.output.contains("table items"))
+        }
     }
 
     @Test func `what is written again is told as refilling`() throws {

@@ -7,7 +7,7 @@ struct CommandBufferTests {
     @Test func `commands are arrays of counted bytes`() {
         var buffer = CommandBuffer([["PING"], ["AUTH", "", "pä\r\n"]])
         let changes = changes([("a\0b", "x\r\ny"), ("", ""), ("gone", nil)])
-        buffer.append(changes, in: 0..<3)
+        #expect(buffer.append(changes, in: 0..<3) == ["MSET", "DEL"])
         #expect(
             String(decoding: buffer.bytes, as: UTF8.self)
                 == "*1\r\n$4\r\nPING\r\n*3\r\n$4\r\nAUTH\r\n$0\r\n\r\n$5\r\npä\r\n\r\n"

@@ -67,7 +67,8 @@ struct PositionTests {
             try await withPositions(server) { sink in
                 let memory = try await sink.memory(of: stream)
                 #expect(memory.beginning == beginning.beginning && memory.positions.isEmpty)
-                #expect(server.command("HGET \(key) generation") == "2")
+                // Twice by the first process, which read its own positions again.
+                #expect(server.command("HGET \(key) generation") == "3")
             }
         }
     }
@@ -93,7 +94,7 @@ struct PositionTests {
                     try await sink.apply(
                         changes([("mine:a", "1")]), step(.trimHorizon, try after(1), era: era))
                 }
-                #expect(full?.kind == .unavailable && full?.message.contains("OOM") == true)
+                #expect(full?.kind == .full && full?.message.contains("OOM") == true)
                 server.command("CONFIG SET maxmemory 0")
                 try await sink.apply(
                     changes([("mine:a", "1")]), step(.trimHorizon, try after(1), era: era))
@@ -125,8 +126,7 @@ struct PositionTests {
                 #expect(server.command("EXISTS a") == ":0")
                 let memory = try await sink.memory(of: stream)
                 #expect(memory.era > era)
-                // The number that the process has given itself stays.
-                #expect(server.command("HGET \(key) generation") == "1")
+                #expect(server.command("HGET \(key) generation") == "2")
                 try await sink.apply(
                     changes([("a", "1")]), step(.trimHorizon, try after(1), era: memory.era))
                 await #expect(throws: SinkError.self) { try await sink.beat(stream, era: era) }
@@ -192,7 +192,87 @@ struct PositionTests {
                         }
                     }
                     _ = try await newer.memory(of: stream)
+                    try await newer.beat(stream, era: 1)
                 }
+            }
+        }
+    }
+
+    @Test func `a process that was replaced is told by its beat, where connections can't be ended`()
+        async throws
+    {
+        let settings = ["user walker on >hush ~* +@all -client|kill"]
+        try await withRedisServer(settings: settings) { server in
+            let address = "unix://walker:hush@\(server.socketPath)"
+            func withWalker(_ body: (RedisSink) async throws -> Void) async throws {
+                try await withSink(address, { $0.positionsName = "cache" }, body)
+            }
+            try await withWalker { older in
+                let era = try await older.memory(of: stream).era
+                try await older.establish(stream, beginning, era: era)
+                try await older.beat(stream, era: era)
+                try await withWalker { newer in
+                    let other = try await newer.memory(of: stream)
+                    let error = await #expect(throws: SinkError.self) {
+                        try await older.beat(stream, era: era)
+                    }
+                    #expect(error?.kind == .foreign)
+                    try await newer.beat(stream, era: other.era)
+                    // Whoever was replaced leaves no trace when it finds out.
+                    await #expect(throws: SinkError.self) { _ = try await older.memory(of: stream) }
+                    try await newer.beat(stream, era: other.era)
+                }
+            }
+        }
+    }
+
+    @Test func `a full server takes what removes, and has room for the rest then`() async throws {
+        try await withRedisServer { server in
+            try await withPositions(server) { sink in
+                let era = try await sink.memory(of: stream).era
+                try await sink.establish(stream, beginning, era: era)
+                let value = String(repeating: "x", count: 2 << 20)
+                try await sink.apply(
+                    changes([("large", value), ("small", "v")]),
+                    step(.trimHorizon, try after(1), era: era))
+                server.command("CONFIG SET maxmemory 2mb")
+                let batch = changes([("large", nil), ("new", "v")])
+                let error = await #expect(throws: SinkError.self) {
+                    try await sink.apply(batch, step(try after(1), try after(2), era: era))
+                }
+                #expect(error?.kind == .full)
+                #expect(server.command("EXISTS large") == ":0")
+                #expect(server.command("EXISTS new") == ":0")
+                #expect(server.command("HGET \(key) \(shard)") == "4000000000000000100001")
+                try await sink.apply(batch, step(try after(1), try after(2), era: era))
+                #expect(server.command("EXISTS new") == ":1")
+            }
+        }
+    }
+
+    @Test func `a server in cluster mode is refused in words`() async throws {
+        try await withRedisServer(tcp: true, settings: ["cluster-enabled yes"]) { server in
+            try await withPositions(server) { sink in
+                let error = await #expect(throws: SinkError.self) {
+                    _ = try await sink.memory(of: stream)
+                }
+                #expect(error?.kind == .denied)
+                #expect(error?.message.contains("cluster mode") == true)
+            }
+        }
+    }
+
+    @Test func `streams are known by name, until they are over`() async throws {
+        try await withRedisServer { server in
+            try await withPositions(server) { sink in
+                #expect(try await sink.streams().isEmpty)
+                let era = try await sink.memory(of: stream).era
+                try await sink.establish(stream, beginning, era: era)
+                #expect(try await sink.streams() == [stream])
+                #expect(try await sink.positions(of: stream).beginning == beginning.beginning)
+                try await sink.forget(stream, era: era)
+                #expect(try await sink.streams().isEmpty)
+                #expect(server.command("DBSIZE") == ":0")
             }
         }
     }

@@ -112,7 +112,7 @@ struct RedisFailureTests {
                 let error = await #expect(throws: SinkError.self) {
                     try await sink.apply(changes([("new", "v"), ("old", nil)]))
                 }
-                #expect(error?.kind == .unavailable)
+                #expect(error?.kind == .full)
                 #expect(error?.message.contains("OOM") == true)
                 #expect(error?.message.contains("raise maxmemory") == true)
                 #expect(server.command("EXISTS old") == ":0")

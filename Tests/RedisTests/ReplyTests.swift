@@ -16,7 +16,7 @@ struct ReplyErrorTests {
 
     @Test(arguments: [
         Example("LOADING Redis is loading the dataset in memory", .unavailable),
-        Example("OOM command not allowed when used memory > 'maxmemory'.", .unavailable),
+        Example("OOM command not allowed when used memory > 'maxmemory'.", .full),
         Example("BUSY Redis is busy running a script.", .unavailable),
         Example("MISCONF Errors writing to the AOF file: No space left", .unavailable),
         Example("NOREPLICAS Not enough good replicas to write.", .unavailable),
@@ -24,9 +24,9 @@ struct ReplyErrorTests {
         Example("TRYAGAIN Multiple keys request during rehashing of slot", .unavailable),
         Example("READONLY You can't write against a read only replica.", .unavailable, ends: true),
         Example("MASTERDOWN Link with MASTER is down", .unavailable, ends: true),
-        Example("MOVED 3999 127.0.0.1:6381", .unavailable, ends: true),
-        Example("ASK 3999 127.0.0.1:6381", .unavailable, ends: true),
-        Example("REDIRECT 127.0.0.1:6381", .unavailable, ends: true),
+        Example("MOVED 3999 127.0.0.1:6381", .denied, ends: true),
+        Example("ASK 3999 127.0.0.1:6381", .denied, ends: true),
+        Example("REDIRECT 127.0.0.1:6381", .denied, ends: true),
         Example("ERR max number of clients reached", .unavailable, ends: true),
         Example("NOAUTH Authentication required.", .denied, ends: true),
         Example("WRONGPASS invalid username-password pair", .denied, ends: true),
@@ -35,7 +35,8 @@ struct ReplyErrorTests {
         Example("ERR Protocol error: invalid bulk length", .refused, ends: true),
         Example("WRONGTYPE Operation against a key holding the wrong kind", .refused),
         Example("ERR syntax error", .refused), Example("ERR", .refused), Example("", .refused),
-        Example("CROSSSLOT Keys in request don't hash to the same slot", .refused),
+        Example("CROSSSLOT Keys in request don't hash to the same slot", .denied, ends: true),
+        Example("EXECABORT Transaction discarded because of: OOM command not allowed.", .full),
         Example("loading is not a code", .refused),
     ])
     func `a refusal has one meaning`(example: Example) {

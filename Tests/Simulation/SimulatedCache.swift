@@ -24,6 +24,10 @@ package struct SimulatedCache: Sink {
         preconditionFailure("no positions are held")
     }
 
+    package func forget(_ stream: StreamARN, era: Int) async throws(SinkError) {
+        preconditionFailure("no positions are held")
+    }
+
     package func beat(_ stream: StreamARN, era: Int) async throws(SinkError) {
         preconditionFailure("no positions are held")
     }
