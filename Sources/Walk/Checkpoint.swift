@@ -82,19 +82,24 @@ package struct Checkpoint: Equatable, Sendable {
         package var isDrained: Bool
         /// Whether the cache holds the positions as well: if it has none any more, it was emptied.
         package var isCached: Bool
+        /// Whether the cache was written to without positions: any that it holds are old, whatever they say.
+        package var isCacheOld: Bool
         /// How far shards had been applied whose changes the cache has lost, and that are not there again yet.
         package var lost: [ShardID: Position]
 
         /// A stream with its shards.
         package init(
             beginning: Beginning, shards: [ShardID: Shard] = [:], gaps: [Gap] = [],
-            isDrained: Bool = false, isCached: Bool = false, lost: [ShardID: Position] = [:]
+            isDrained: Bool = false, isCached: Bool = false, isCacheOld: Bool = false,
+            lost: [ShardID: Position] = [:]
         ) {
             self.beginning = beginning
             self.shards = shards
             self.gaps = gaps
             self.isDrained = isDrained
+            precondition(!isCached || !isCacheOld, "positions are up to date or they are not")
             self.isCached = isCached
+            self.isCacheOld = isCacheOld
             self.lost = lost
         }
     }
@@ -224,7 +229,8 @@ private struct CheckpointText: Decodable {
             }
             result.streams[arn] = Checkpoint.Stream(
                 beginning: stream.beginning, shards: shards, gaps: stream.gaps,
-                isDrained: stream.drained, isCached: stream.cached ?? false, lost: lost)
+                isDrained: stream.drained, isCached: stream.cached == true,
+                isCacheOld: stream.cached == false, lost: lost)
         }
         return result
     }

@@ -37,9 +37,9 @@ struct CheckpointWriter {
                 writer.member("newestShardTime", stream.beginning.newestShardTime)
                 writer.member("time", stream.beginning.time)
             }
-            if stream.isCached {
+            if stream.isCached || stream.isCacheOld {
                 writer.name("cached")
-                writer.raw("true")
+                writer.raw(stream.isCached ? "true" : "false")
             }
             writer.name("drained")
             writer.raw(stream.isDrained ? "true" : "false")

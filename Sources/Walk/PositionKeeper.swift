@@ -12,8 +12,6 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var lost: [ShardID: Position] = [:]
     }
 
-    /// How often the positions get a sign of life.
-    private static var beat: Duration { .seconds(2) }
     /// The most shards that are forgotten at once.
     private static var forgottenAtOnce: Int { 500 }
 
@@ -30,7 +28,8 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     ///   stop.
     func takeUp(from start: StartPosition, anew: Bool) async throws(WalkError) -> Footing? {
         guard parts.sink.holdsPositions else {
-            parts.progress.setCached(stream, false)
+            // Before the first write: what the cache still holds of positions would say more than it has.
+            if parts.progress.setCached(stream, false) { await parts.remember() }
             let isNew = anew || !parts.progress.knows(stream)
             return Footing(beginning: isNew ? start : nil)
         }
@@ -75,10 +74,20 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         return true
     }
 
+    /// Whether the cache still has what it acknowledged: false when the positions have to be read again.
+    ///
+    /// - Throws: ``WalkError`` when somebody else applies the stream.
+    func confirm(era: Int) async throws(WalkError) -> Bool {
+        let answer: Void? = try await patiently { () async throws(SinkError) in
+            try await parts.sink.beat(stream, era: era)
+        }
+        return answer != nil || Task.isCancelled
+    }
+
     /// Gives the positions a sign of life on a beat, until the task is cancelled or they have to be read again.
     func watch(era: Int) async -> SinkError? {
         while true {
-            await parts.clock.sleep(for: Self.beat)
+            await parts.clock.sleep(for: parts.beat)
             guard !Task.isCancelled else { return nil }
             do throws(SinkError) {
                 try await parts.sink.beat(stream, era: era)

@@ -16,6 +16,8 @@ package final class Progress: Sendable {
         package fileprivate(set) var isDrained = false
         /// Whether the cache holds the positions as well.
         package fileprivate(set) var isCached = false
+        /// Whether the cache is written to without positions.
+        package fileprivate(set) var isCacheOld = false
         /// How far shards had been applied whose changes the cache has lost, and that are not there again yet.
         package fileprivate(set) var lost: [ShardID: Position] = [:]
         private var recovery = Recovery()
@@ -29,6 +31,7 @@ package final class Progress: Sendable {
             gaps = memory.gaps
             isDrained = memory.isDrained
             isCached = memory.isCached
+            isCacheOld = memory.isCacheOld
             lost = memory.lost
         }
 
@@ -36,7 +39,7 @@ package final class Progress: Sendable {
         package var memory: Checkpoint.Stream {
             Checkpoint.Stream(
                 beginning: tree.beginning, shards: tree.memory, gaps: gaps, isDrained: isDrained,
-                isCached: isCached, lost: lost)
+                isCached: isCached, isCacheOld: isCacheOld, lost: lost)
         }
 
         /// Notes that records of a shard are written which the cache had lost; returns what has been written again when
@@ -162,12 +165,17 @@ package final class Progress: Sendable {
         }
     }
 
-    /// Notes whether the cache holds the positions of a stream.
-    package func setCached(_ stream: StreamARN, _ isCached: Bool) {
+    /// Notes that the cache holds the positions of a stream, or is written to without them; says whether that is news.
+    @discardableResult
+    package func setCached(_ stream: StreamARN, _ isCached: Bool) -> Bool {
         state.withLock { state in
-            guard let known = state.streams[stream], known.isCached != isCached else { return }
+            guard var known = state.streams[stream],
+                known.isCached != isCached || known.isCacheOld == isCached
+            else { return false }
+            (known.isCached, known.isCacheOld) = (isCached, !isCached)
             state.revision += 1
-            state.streams[stream]?.isCached = isCached
+            state.streams[stream] = known
+            return true
         }
     }
 

@@ -30,30 +30,47 @@ package enum Reconciliation: Equatable, Sendable {
                     shards: cache.positions.mapValues { Self.shard(at: $0, time: time) },
                     isCached: true),
                 unwritten: false)
-        case (let file?, nil): self = Self.withoutCache(file, cache, onLoss: policy)
+        case (let file?, nil): self = Self.withoutCache(file, cache, onLoss: policy, time: time)
         case (let file?, let beginning?):
-            self = Self.merged(file, cache, beginning, time: time)
+            self =
+                Self.isOld(cache, for: file)
+                ? .resume(file, unwritten: true) : Self.merged(file, cache, beginning, time: time)
         }
     }
 
     private static func withoutCache(
-        _ file: Checkpoint.Stream, _ cache: CacheMemory, onLoss policy: CacheLossPolicy
+        _ file: Checkpoint.Stream, _ cache: CacheMemory, onLoss policy: CacheLossPolicy,
+        time: Double
     ) -> Reconciliation {
-        var stream = file
-        // Until they are written there.
-        stream.isCached = false
         // Positions that were never written there can't be lost.
-        guard file.isCached, !cache.isEvicted else { return .resume(stream, unwritten: true) }
+        guard file.isCached else { return .resume(file, unwritten: true) }
+        if cache.isEvicted { return .resume(advanced(file, cache, time: time), unwritten: true) }
         switch policy {
         case .rewind:
             var lost = file.lost
             for (id, shard) in file.shards where shard.position.hasBegun {
                 lost[id] = furthest(lost[id], shard.position)
             }
-            return lost.isEmpty ? .resume(stream, unwritten: true) : .refill(lost: lost)
-        case .resume: return .resume(stream, unwritten: true)
+            return lost.isEmpty ? .resume(file, unwritten: true) : .refill(lost: lost)
+        case .resume: return .resume(advanced(file, cache, time: time), unwritten: true)
         case .stop: return .stop
         }
+    }
+
+    /// The checkpoint, with the steps that were made since the cache lost its positions: they are how that was noticed.
+    private static func advanced(
+        _ file: Checkpoint.Stream, _ cache: CacheMemory, time: Double
+    ) -> Checkpoint.Stream {
+        var stream = file
+        for (id, position) in cache.positions {
+            guard let known = file.shards[id], position.isAhead(of: known.position) else {
+                continue
+            }
+            stream.shards[id] = shard(at: position, time: time)
+            stream.shards[id]?.parent = known.parent
+        }
+        stream.forgetRecovered()
+        return stream
     }
 
     private static func merged(
@@ -62,15 +79,9 @@ package enum Reconciliation: Equatable, Sendable {
     ) -> Reconciliation {
         var stream = file
         stream.beginning = beginning
-        var unwritten = false
         let continued = continuedShards(file.shards, heldBy: cache.positions)
         for (id, shard) in file.shards where shard.position != cache.positions[id] {
             let isAhead = shard.position.isAhead(of: cache.positions[id] ?? .trimHorizon)
-            // The cache did not hold positions for a while, and has old ones.
-            if isAhead, !file.isCached {
-                unwritten = true
-                continue
-            }
             if let position = cache.positions[id] {
                 if isAhead { stream.lost[id] = furthest(stream.lost[id], shard.position) }
                 var moved = Self.shard(at: position, time: time)
@@ -86,13 +97,16 @@ package enum Reconciliation: Equatable, Sendable {
         for (id, position) in cache.positions where file.shards[id] == nil {
             stream.shards[id] = Self.shard(at: position, time: time)
         }
-        for (id, lost) in stream.lost {
-            if let shard = stream.shards[id], !lost.isAhead(of: shard.position) {
-                stream.lost[id] = nil
-            }
-        }
-        stream.isCached = !unwritten
-        return .resume(stream, unwritten: unwritten)
+        stream.forgetRecovered()
+        stream.isCached = true
+        return .resume(stream, unwritten: false)
+    }
+
+    /// Whether the cache was written to without its positions, or they are from before a beginning that is not written there
+    /// yet: then the checkpoint alone knows.
+    private static func isOld(_ cache: CacheMemory, for file: Checkpoint.Stream) -> Bool {
+        guard !file.isCached else { return false }
+        return file.isCacheOld || file.beginning != cache.beginning
     }
 
     /// The shards of which the cache holds a position, or held one until another took over: all those before a shard that it
@@ -116,5 +130,12 @@ package enum Reconciliation: Equatable, Sendable {
 
     private static func furthest(_ known: Position?, _ position: Position) -> Position {
         known.map { $0.isAhead(of: position) ? $0 : position } ?? position
+    }
+}
+
+extension Checkpoint.Stream {
+    /// Forgets what was lost and is there again, as the positions say.
+    fileprivate mutating func forgetRecovered() {
+        lost = lost.filter { id, lost in shards[id].map { lost.isAhead(of: $0.position) } ?? true }
     }
 }

@@ -222,7 +222,10 @@ package struct ShardTree: Sendable {
     package mutating func takeOver(_ listed: Set<ShardID>, time: Double) -> [ShardID] {
         var over: [ShardID] = []
         for (id, node) in nodes where !node.isForgotten && !listed.contains(id) {
-            guard let finishedAt = node.memory.finishedAt else { continue }
+            // A listing that is behind does not show yet what it will.
+            guard let finishedAt = node.memory.finishedAt, time - finishedAt > Self.recent else {
+                continue
+            }
             let children = children[id, default: []].compactMap { nodes[$0] }
             let isContinued =
                 children.isEmpty

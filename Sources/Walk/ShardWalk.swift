@@ -292,7 +292,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                 parts.clock.uptime - heardAt > .seconds(ShardTree.retention)
             {
                 isGapNoted = true
-                addGap("the shard was not read for 24 hours; what is trimmed by now is lost")
+                await addGap("the shard was not read for 24 hours; what is trimmed by now is lost")
             }
             do throws(SourceError) {
                 let here =
@@ -322,7 +322,7 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
                     iterator = nil
                     if received != .trimHorizon, !isGapNoted {
                         isGapNoted = true
-                        addGap("records were trimmed before they were read")
+                        await addGap("records were trimmed before they were read")
                     }
                     if opening == .trimHorizon { misses += 1 }
                     if misses == Self.refusalsMaximum { return .gone }
@@ -393,8 +393,10 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         return parts.progress.visit(stream) { $0.tree.names.agrees } ? time : nil
     }
 
-    private func addGap(_ reason: String) {
+    private func addGap(_ reason: String) async {
         parts.addGap(to: stream, shard.id, reason)
+        // Before the cache has a position behind it: nobody who goes on from there would find it again.
+        if era != nil { await parts.remember() }
     }
 
     private func note(

@@ -18,6 +18,8 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     package let idle: IdlePause
     /// What is done when the cache was emptied.
     package let onCacheLoss: CacheLossPolicy
+    /// How often the cache's positions get a sign of life.
+    package let beat: Duration
     /// Where to write what happens.
     package let logger: Logger
     /// Where to write what fails again and again.
@@ -32,7 +34,7 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
     package init(
         source: Stream, sink: Cache, clock: Clock, progress: Progress, memory: ByteBudget,
         calls: CallBudget<Clock>, idle: IdlePause, onCacheLoss: CacheLossPolicy = .rewind,
-        logger: Logger,
+        beat: Duration = .seconds(2), logger: Logger,
         remember: @escaping @Sendable () async -> Void = {}
     ) {
         self.source = source
@@ -43,6 +45,7 @@ package struct WalkParts<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         self.calls = calls
         self.idle = idle
         self.onCacheLoss = onCacheLoss
+        self.beat = beat
         self.logger = logger
         self.remember = remember
         failures = FailureLog(logger)

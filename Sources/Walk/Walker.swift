@@ -66,10 +66,10 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     /// - Throws: ``WalkError`` when the service says that there is no such stream, when somebody else applies it, or when
     ///   the cache was emptied and the policy is to stop then.
     package func run() async throws(WalkError) -> Ending {
-        parts.progress.resume(stream)
         var generator = generator
         var beginsAnew = beginsAnew
         while true {
+            parts.progress.resume(stream)
             guard let footing = try await positions.takeUp(from: start, anew: beginsAnew) else {
                 return .cancelled
             }
@@ -86,6 +86,10 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             beginsAnew = beginsAnew && walk.isNew
             generator = walk.generator
             guard case .ended(let ending) = try stretch.get() else { continue }
+            // What was lost a moment ago is not noticed yet, and nobody will be there to notice it.
+            if ending != .cancelled, let era = footing.era, try await !positions.confirm(era: era) {
+                continue
+            }
             if ending == .drained { await positions.forgetStream(era: footing.era) }
             return ending
         }
@@ -101,6 +105,11 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                     walk.hasBegun = false
                     await parts.remember()
                     ending = await establish(&walk)
+                }
+                if walk.hasGap {
+                    walk.hasGap = false
+                    // Before the cache has a position behind it: nobody who goes on from there would find it again.
+                    if walk.footing.era != nil { await parts.remember() }
                 }
                 // Shards that are cut short by a stop are no goal reached.
                 if let ending, !Task.isCancelled {
@@ -132,6 +141,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var over: [ShardID] = []
         /// Whether the stream has begun just now.
         var hasBegun = false
+        /// Whether a gap was noticed just now.
+        var hasGap = false
         var generator: SeededGenerator
         var firstListing: [Shard] = []
         /// Whether the last whole listing said that the stream is switched off, so that no shard will begin any more.
@@ -431,11 +442,16 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             case .found: walk.catchUp?.found(shard)
             case .tooOld: break
             case .tooLate:
-                parts.addGap(
-                    to: stream, shard.id,
+                addGap(
+                    &walk, shard.id,
                     "the shard was listed after its child had begun, and is not read")
             }
         }
+    }
+
+    private func addGap(_ walk: inout Coordination, _ shard: ShardID, _ reason: String) {
+        parts.addGap(to: stream, shard, reason)
+        walk.hasGap = true
     }
 
     /// Draws the conclusions from a whole listing.
@@ -452,8 +468,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         walk.over += over
         positions.giveUpUnlisted()
         for id in bereft {
-            parts.addGap(
-                to: stream, id, "the shard before this one is not listed, and was never read")
+            addGap(
+                &walk, id, "the shard before this one is not listed, and was never read")
         }
         for id in walk.missing.takeThose(before: begunAt) {
             confirmMissing(id, isListed: listed.contains(id), &walk)
@@ -497,8 +513,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             return
         }
         if isLost {
-            parts.addGap(
-                to: stream, id, "the shard is gone; what it held after its position is not known")
+            addGap(
+                &walk, id, "the shard is gone; what it held after its position is not known")
         }
         walk.passing.append(id)
     }

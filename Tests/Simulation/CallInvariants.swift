@@ -43,17 +43,30 @@ struct CallInvariants: Sendable {
     /// The pages of shards that were not applied when that was looked at last.
     private var pages: [ShardID: [Page]] = [:]
     private var describeNotBefore = Duration.zero
+    /// When the budget has room for another call.
+    private var describeSlot = Duration.zero
     /// The listing that is under way, or was the last one.
     private var listing = Listing()
 
     /// What has to hold with such pauses between polls that bring nothing.
     init(_ idle: IdlePause) { self.idle = idle }
 
+    /// Begins anew with all that a walk does which begins again; what calls may cost stays as it is.
+    mutating func beginAnew() {
+        readers = [:]
+        pages = [:]
+        describeNotBefore = min(describeNotBefore, describeSlot)
+        listing = Listing()
+    }
+
     // MARK: DescribeStream
 
     /// What is wrong with a DescribeStream call that begins now.
     mutating func describes(_ selection: ShardSelection, at now: Duration) -> String? {
-        defer { describeNotBefore = max(describeNotBefore, now + Simulator.describeInterval) }
+        defer {
+            describeSlot = now + Simulator.describeInterval
+            describeNotBefore = max(describeNotBefore, describeSlot)
+        }
         if now < describeNotBefore { return "DescribeStream is called too often" }
         guard case .all(let cursor) = selection else { return nil }
         defer { listing.lastCallAt = now }

@@ -24,6 +24,17 @@ struct DiskModel: Sendable {
     /// The bytes of a file as any process sees them; nil when there is none of that name.
     func read(_ path: String) -> [UInt8]? { names[path].flatMap { files[$0]?.bytes } }
 
+    /// Puts a file on the disk for certain, or takes one from it.
+    mutating func put(_ bytes: [UInt8]?, at path: String) {
+        names[path] = nil
+        if let bytes {
+            files[nextFile] = File(bytes: bytes, synced: bytes)
+            names[path] = nextFile
+            nextFile += 1
+        }
+        syncedNames[path] = names[path]
+    }
+
     /// Makes a file, or empties the one that is there, and returns its descriptor.
     mutating func create(_ path: String) -> Int32 {
         if let file = names[path] {

@@ -32,6 +32,7 @@ extension Scenario {
         hasTimelessRecords = course.chance(0.05)
         refusesPages = ending != .caughtUp && course.chance(0.1)
         if refusesPages { course.restart() }
+        makeCache(&course)
         (storms, calm) = (course.storms, course.calm)
         events = course.events.enumerated().sorted { left, right in
             (left.element.time, left.offset) < (right.element.time, right.offset)
@@ -72,6 +73,22 @@ extension Scenario {
             retention == ShardTree.retention
         else { return }
         course.precede(.seconds(course.number(80_000...180_000)))
+    }
+}
+
+extension Scenario {
+    /// Makes the cache hold positions, most often, and lose what it has.
+    private mutating func makeCache(_ course: inout Course) {
+        holdsPositions = course.chance(0.85)
+        // Days of outages are no longer for it.
+        if course.storms.contains(where: { $0.length > .seconds(600) }) { beat = .seconds(60) }
+        onCacheLoss = course.chance(0.6) ? .rewind : course.chance(0.6) ? .resume : .stop
+        if course.chance(0.1) {
+            course.switchPositions(from: holdsPositions)
+        } else if holdsPositions {
+            course.loseInCache()
+            if !course.losesRecords { course.loseCheckpoints() }
+        }
     }
 }
 
@@ -176,6 +193,60 @@ private struct Course {
         return now + pause
     }
 
+    /// Breaks connections and loses what the cache has, a few times, often at once after something else.
+    mutating func loseInCache() {
+        let starts = events.filter { $0.event.isStart }.map(\.time)
+        let end = events.last { if case .disable = $0.event { true } else { false } }?.time ?? calm
+        guard let start = starts.min(), start < end else { return }
+        var anchors =
+            starts
+            + events.filter { if case .rollOver = $0.event { $0.time >= start } else { false } }
+            .map(\.time)
+        for _ in 0..<(chance(0.4) ? 0 : number(1...5)) {
+            let anchor = anchors[number(0...anchors.count - 1)]
+            let near = anchor + .milliseconds(number(0...(chance(0.5) ? 400 : 6_000)))
+            let moment = min(chance(0.6) ? near : time(start, end), end)
+            events.append((moment, loss()))
+            anchors += [moment, moment]
+            calm = max(calm, moment)
+        }
+    }
+
+    /// Something that befalls a cache.
+    mutating func loss() -> Scenario.Event {
+        switch number(1...20) {
+        case 1...10:
+            let seconds = [0.5, 3, 20, 80, 100_000][number(0...4)]
+            return .failOver(losing: seconds * Double(number(1...100)) / 100)
+        case 11...14: return .disconnect
+        case 15...16: return .empty(byCommand: false)
+        case 17: return .empty(byCommand: true)
+        case 18: return .evict
+        case 19: return .removePositions(nil)
+        default: return .removePositions(number(1...3))
+        }
+    }
+
+    /// Lets processes begin without the checkpoint, or with an old one.
+    mutating func loseCheckpoints() {
+        for start in events.filter({ $0.event.isStart }).dropFirst() where chance(0.25) {
+            events.append(
+                (
+                    start.time - .milliseconds(1),
+                    chance(0.5) ? .loseCheckpoint : .restoreCheckpoint(saves: number(1...40))
+                ))
+        }
+    }
+
+    /// Switches positions off and on again, whenever a process begins.
+    mutating func switchPositions(from first: Bool) {
+        var isOn = first
+        for start in events.filter({ $0.event.isStart }).dropFirst() where chance(0.7) {
+            isOn.toggle()
+            events.append((start.time - .milliseconds(1), .switchPositions(isOn)))
+        }
+    }
+
     mutating func fill(
         from: Duration, to: Duration, writes: Int, turns: Int
     ) {
@@ -219,5 +290,15 @@ private struct Course {
                     isOfCache: isOfCache, kinds: kinds))
         }
         return storms.map(\.to).max() ?? to
+    }
+}
+
+extension Scenario.Event {
+    /// Whether a process begins.
+    fileprivate var isStart: Bool {
+        switch self {
+        case .start, .replay: true
+        default: false
+        }
     }
 }

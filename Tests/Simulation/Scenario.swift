@@ -30,6 +30,22 @@ package struct Scenario: Sendable {
         case setClock(skew: Double)
         /// The cache forgets what was written in the last seconds, as after a failover to a replica that lags.
         case failOver(losing: Double)
+        /// The connection to the cache breaks.
+        case disconnect
+        /// The cache loses all that it has, by a restart, or by a command, which breaks no connection.
+        case empty(byCommand: Bool)
+        /// The cache makes room by removing the positions.
+        case evict
+        /// Somebody removes all positions, or so many.
+        case removePositions(Int?)
+        /// Somebody else writes to the positions.
+        case intrude
+        /// The checkpoint is lost, from the next process on.
+        case loseCheckpoint
+        /// The checkpoint is the one from so many saves before, from the next process on.
+        case restoreCheckpoint(saves: Int)
+        /// Positions are kept in the cache, or are not, from the next process on.
+        case switchPositions(Bool)
         /// Nothing; the report tells what has been done by then.
         case look
     }
@@ -136,6 +152,12 @@ package struct Scenario: Sendable {
     package var refusedKeys: String?
     /// Whether the cache refuses pages in a storm, until a restart.
     package var refusesPages = false
+    /// Whether the cache holds positions, at first.
+    package var holdsPositions = true
+    /// What is done when the cache was emptied.
+    package var onCacheLoss = CacheLossPolicy.rewind
+    /// How often the positions get a sign of life.
+    package var beat = Duration.seconds(2)
     /// Whether the disk fails now and then, and the process dies on it, until it is calm.
     package var hasBadDisk = true
     /// The pauses between polls that bring nothing.

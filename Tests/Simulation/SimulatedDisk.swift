@@ -55,9 +55,11 @@ struct SimulatedDisk: CheckpointStore {
             }
             let stream = found.streams[Simulator.stream]
             let check = Invariants(
-                state, begunAt: stream?.beginning.time, world.clock, scenario)
+                state, stream?.beginning, world.clock, scenario)
             var problems = check.problems(inSaving: stream)
             if found != checkpoint { problems.append("the checkpoint is not read as it was saved") }
+            if let former = state.saved.bytes { state.saved.former.append(former) }
+            if !state.notes.mayRewindUntilEstablished { state.notes.mayRewind = false }
             state.saved.bytes = bytes
             state.saved.content = found
             return problems

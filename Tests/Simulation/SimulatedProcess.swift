@@ -52,7 +52,8 @@ package final class SimulatedProcess: Sendable {
 
     /// Starts the daemon.
     func start(in world: World, on executor: SeededExecutor) throws(InvalidKeyTemplate) {
-        let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+        let logger = Logger(label: "simulation") { _ in SimulatedLog(world: world) }
+        let (holdsPositions, onCacheLoss) = world.access { ($0.holdsPositions, $0.onCacheLoss) }
         let clock = world.clock
         let saver = CheckpointSaver(
             progress, to: disk, every: Self.saveBeat, clock: clock, logger: logger)
@@ -62,10 +63,12 @@ package final class SimulatedProcess: Sendable {
             seed: world.scenario.seed,
             parts: WalkParts(
                 source: SimulatedStream(world, for: self),
-                sink: SimulatedCache(world: world, process: self), clock: clock,
+                sink: SimulatedCache(
+                    world: world, process: self, holdsPositions: holdsPositions), clock: clock,
                 progress: progress, memory: memory,
                 calls: CallBudget(callsPerSecond: 5, clock: clock), idle: world.scenario.idle,
-                logger: logger, remember: { await saver.saveOrReport() }))
+                onCacheLoss: onCacheLoss, beat: world.scenario.beat, logger: logger,
+                remember: { await saver.saveOrReport() }))
         let task = Task(executorPreference: executor) {
             let ending = await withTaskGroup(of: Void.self) { group in
                 group.addTask { await saver.run() }

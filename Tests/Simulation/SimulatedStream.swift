@@ -21,6 +21,8 @@ package final class SimulatedStream: Source {
         /// How often something was refused without a reason since it was last read or listed.
         var refusals: [String: Int] = [:]
         var calls: CallInvariants
+        /// How often the walk had begun again when that was looked at last.
+        var takeUps = 0
     }
 
     /// How long an iterator lives.
@@ -130,7 +132,7 @@ package final class SimulatedStream: Source {
             // Let go before anything is awaited: what is held twice is copied as a whole when it changes.
             let acknowledged = world.access { world in
                 world.calls.pages += 1
-                return world.cache.acknowledged
+                return world.notes.acknowledged
             }
             check { $0.reads(shard, at: $1, acknowledged: acknowledged) }
             checkBytes(acknowledged)
@@ -286,7 +288,12 @@ package final class SimulatedStream: Source {
     /// Checks a call that begins now, unless nobody waits for its answer.
     private func check(_ rule: (inout CallInvariants, Duration) -> String?) {
         let now = world.clock.uptime
-        let problem = state.withLock { rule(&$0.calls, now) }
+        let takeUps = world.access(\.notes.takeUps)
+        let problem = state.withLock { state in
+            if state.takeUps != takeUps { state.calls.beginAnew() }
+            state.takeUps = takeUps
+            return rule(&state.calls, now)
+        }
         guard process.life.isOn, !Task.isCancelled, let problem else { return }
         world.violate(problem)
     }
@@ -318,7 +325,9 @@ package final class SimulatedStream: Source {
     private func checkBytes(_ acknowledged: [String: Int]) {
         // Pages that are let go without being applied are none that wait.
         guard scenario.start == .trimHorizon, scenario.refusedKeys == nil, !scenario.refusesPages,
-            process.goal == .follow, process.life.isOn, !Task.isCancelled
+            process.goal == .follow, process.life.isOn, !Task.isCancelled,
+            // What is in hand when the positions have to be read again is let go.
+            world.access({ $0.isCurrent })
         else { return }
         let bytes = state.withLock { $0.calls.unapplied(acknowledged: acknowledged) }
         guard bytes > process.memory.held else { return }

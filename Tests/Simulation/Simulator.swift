@@ -61,7 +61,9 @@ package struct Simulator {
     /// How long a stop may take.
     private static let stopDeadline = Duration.seconds(40)
     /// How long after the last trouble everything has to be applied, beside what the pages take.
-    private static let calmDeadline = Duration.seconds(60)
+    private static let calmDeadline = Duration.seconds(90)
+    /// How long after its end the position of a shard may be in the cache that is not listed any more, in seconds.
+    private static let forgetDeadline = 400.0
     /// More jobs than this without time going on are a loop.
     private static let jobsAtOnce = 200_000
 
@@ -72,6 +74,8 @@ package struct Simulator {
     private var jobs = 0
     private var jobsUntilKill: Int?
     private var isLosingPower = false
+    /// What happens before the next process begins.
+    private var changes: [Scenario.Event] = []
     /// When a process is started again that died by itself.
     private var respawnDue: Duration?
     private var goal = Goal.follow
@@ -103,7 +107,7 @@ package struct Simulator {
                 checkpoint: state.saved.content,
                 digest: state.digest, trace: state.trace, jobs: simulator.jobs,
                 looks: simulator.looks,
-                applied: state.cache.applied.map { time, key, version in
+                applied: state.notes.applied.map { time, key, version in
                     Application(
                         key: key,
                         madeAt: world.clock.uptime(at: state.model.time(of: key, version)),
@@ -135,6 +139,7 @@ package struct Simulator {
                 break
             }
             world.clock.advance(to: next)
+            world.executeStrays()
             while let (time, event) = events.first, time <= now {
                 events.removeFirst()
                 try perform(event)
@@ -192,9 +197,65 @@ package struct Simulator {
             isLosingPower = true
             if process == nil { losePower() }
         case .setClock(let skew): world.clock.set(skew: skew)
-        case .failOver(let seconds): world.access { $0.cache.forget(since: time - seconds) }
+        case .failOver(let seconds):
+            lose(byCommand: false) { $0.forget(since: time - seconds) }
+        case .disconnect: world.access { $0.breakConnection() }
+        // What cannot be noticed does not happen: that something is lost that is being written, or that is known to be.
+        case .empty(byCommand: true), .evict, .removePositions:
+            guard world.access({ $0.cache.content.beginning != nil && $0.isCurrent }) else { break }
+            take(event)
+        case .empty(byCommand: false): lose(byCommand: false) { $0.empty(at: time) }
+        case .intrude:
+            world.access { world in
+                guard let shard = world.cache.content.positions.keys.min() else { return }
+                world.cache.setPosition("1", of: shard, at: time)
+            }
+        case .loseCheckpoint, .restoreCheckpoint, .switchPositions: changes.append(event)
         case .stop: stop()
         case .look: look()
+        }
+    }
+
+    /// Takes something from the cache; all but a command breaks the connections as well.
+    private func lose(byCommand: Bool, _ change: (inout CacheModel) -> Void) {
+        world.access { world in
+            let before = world.cache.content
+            change(&world.cache)
+            if !byCommand {
+                world.cache.strays = []
+                world.breakConnection()
+            }
+            world.noteLoss(at: self.world.clock.serviceTime, before: before, isParted: byCommand)
+        }
+    }
+
+    /// Takes something from the cache by a command.
+    private func take(_ event: Scenario.Event) {
+        let time = world.clock.serviceTime
+        switch event {
+        case .empty: lose(byCommand: true) { $0.empty(at: time) }
+        case .evict: part { $0.removePositions(byEviction: true, at: time) }
+        case .removePositions(let count?):
+            let all = world.access { $0.cache.content.positions.keys.sorted() }
+            guard !all.isEmpty else { break }
+            let first = Int(world.random(0...Double(all.count - 1)))
+            let seen = world.access(\.notes.lossesToSee)
+            part {
+                $0.removePositions(Array((all[first...] + all[..<first]).prefix(count)), at: time)
+            }
+            world.access { $0.notes.lossesToSee = seen }
+        default: part { $0.removePositions(byEviction: false, at: time) }
+        }
+    }
+
+    /// Takes positions from the cache, and no values.
+    private func part(_ change: (inout CacheModel) -> Void) {
+        world.access { world in
+            change(&world.cache)
+            // What was evicted is written again, as the process knows it.
+            world.noteLoss(
+                at: self.world.clock.serviceTime, before: CacheModel.Content(),
+                isParted: !world.cache.isEvicted)
         }
     }
 
@@ -213,20 +274,34 @@ package struct Simulator {
             guard stopDue == nil else { return world.violate("the daemon does not stop") }
             kill()
         }
+        for change in changes { prepare(change) }
+        changes = []
         let problem = world.access { [scenario, clock = world.clock] state -> String? in
-            state.cache.written = [:]
-            state.cache.applied = []
-            state.cache.remembered = [:]
+            state.notes.order = [:]
+            state.notes.applied = []
+            state.notes.appliedBeforeLoss = 0
+            state.notes.remembered = [:]
+            state.notes.recovered = 0
+            state.notes.hasToEnd = false
+            state.notes.causes += 1
+            // Nobody keeps them from being executed where there are no positions.
+            if !state.holdsPositions { state.cache.strays = [] }
+            let content = state.cache.content
+            if !state.holdsPositions || content.beginning == nil && !content.versions.isEmpty {
+                state.notes.isExact = false
+            }
             let stream = state.saved.content?.streams[Self.stream]
             state.saved.hasBeginning = stream != nil
             guard let saved = state.saved.content, let stream else {
+                guard !state.holdsPositions else { return nil }
                 state.latestAt = [:]
                 state.latestAsked = []
                 return nil
             }
-            let begunAt = stream.beginning.time
-            state.cache.remembered = Invariants(state, begunAt: begunAt, clock, scenario)
-                .remembered(by: stream)
+            if !state.holdsPositions {
+                state.notes.remembered = Invariants(state, stream.beginning, clock, scenario)
+                    .remembered(by: stream.shards.mapValues(\.position))
+            }
             return SimulatedDisk.decode(saved.encoded()) == saved
                 ? nil : "the checkpoint is not read as it was written"
         }
@@ -242,6 +317,28 @@ package struct Simulator {
         }
     }
 
+    /// Changes what the next process finds.
+    private func prepare(_ change: Scenario.Event) {
+        world.access { state in
+            var bytes: [UInt8]?
+            switch change {
+            case .switchPositions(let isOn):
+                state.holdsPositions = isOn
+                return
+            case .restoreCheckpoint(let saves):
+                guard let former = state.saved.former.suffix(saves).first else { return }
+                bytes = former
+            default: break
+            }
+            state.disk.put(bytes, at: SimulatedDisk.path)
+            state.saved.bytes = bytes
+            state.saved.content = bytes.flatMap(SimulatedDisk.decode)
+            state.saved.possible = [bytes]
+            // What it says may have been lost since, and taken in by a process that it knows nothing of.
+            state.notes.mayRewind = true
+        }
+    }
+
     /// Clears away a process that died by itself; another one takes its place.
     private mutating func respawn() {
         kill()
@@ -253,7 +350,7 @@ package struct Simulator {
         guard let process else { return }
         world.note("killed")
         let forgotten = world.access { [scenario, clock = world.clock] state in
-            Invariants(state, begunAt: nil, clock, scenario)
+            Invariants(state, nil, clock, scenario)
                 .forgotten(by: state.saved.content?.streams[Self.stream])
         }
         if let forgotten { world.violate(forgotten) }
@@ -269,7 +366,10 @@ package struct Simulator {
         self.process = nil
         stopDue = nil
         jobsUntilKill = nil
-        world.access { $0.disk.unlockAll() }
+        world.access { state in
+            state.disk.unlockAll()
+            state.breakConnection()
+        }
         if isLosingPower { losePower() }
     }
 
@@ -282,6 +382,7 @@ package struct Simulator {
             defer { state.saved.possible = [bytes] }
             state.saved.bytes = bytes
             state.saved.content = bytes.flatMap(SimulatedDisk.decode)
+            state.notes.mayRewind = true
             return !state.saved.possible.contains(bytes)
         }
         if isBad { world.violate("the power was lost, and with it a checkpoint that was saved") }
@@ -317,13 +418,11 @@ package struct Simulator {
             let nodes = process?.progress.streams[Self.stream]?.tree.nodes ?? [:]
             let phases = nodes.filter { $0.value.phase != .done }
                 .map { "\($0.key) is \($0.value.phase)" }.sorted()
-            world.violate(
-                "not caught up: \(missing().first ?? differences().first ?? "the walk does not end") \(phases)"
-            )
+            world.violate("not caught up: \(unfinished() ?? "the walk does not end") \(phases)")
             return true
         }
         // What was applied before a kill and is applied again may take the cache back for a moment.
-        if scenario.ending == .never, stopDue == nil, missing().isEmpty, differences().isEmpty {
+        if scenario.ending == .never, stopDue == nil, process != nil, unfinished() == nil {
             stop()
             return isOver()
         }
@@ -339,18 +438,79 @@ package struct Simulator {
         case .walked(.drained) where scenario.ending == .drained && events.isEmpty: break
         case .walked(.caughtUp(blocked: 0)) where scenario.ending == .caughtUp: break
         case _ where scenario.ending == .any: return true
+        case .failed(.cacheLost) where world.access(\.notes.hasToEnd):
+            // Somebody has decided.
+            world.access { $0.onCacheLoss = .rewind }
+            respawnDue = now + .seconds(1)
+            return false
         default: world.violate("the walk ends: \(ending)")
+        }
+        // What is lost when the last answer is there, nobody can know.
+        if world.access({ $0.notes.lostAt >= $0.notes.answeredAt && $0.notes.losses > 0 }) {
+            return true
         }
         var limit = Double.infinity
         if case .catchUp(let time) = process.goal { limit = min(time, process.startedAt) - 1 }
+        // By a listing from before the stream began there is nothing to be replayed.
+        if process.progress.streams[Self.stream]?.tree.nodes.isEmpty != false { return true }
         for text in missing(madeBefore: limit) { world.violate("at the end: \(text)") }
         for text in differences(madeBefore: limit) { world.violate("at the end: \(text)") }
+        if scenario.ending != .caughtUp, let text = unrecovered() {
+            world.violate("at the end: \(text)")
+        }
         return true
+    }
+
+    /// What is still to be done; nil when nothing is.
+    private func unfinished() -> String? {
+        missing().first ?? differences().first ?? unseen() ?? unrecovered() ?? unforgotten()
+    }
+
+    /// Whether the walk has not seen yet that something is lost.
+    private func unseen() -> String? {
+        world.access { state in
+            state.holdsPositions && state.notes.lossesSeen < state.notes.lossesToSee
+                ? "a loss is not noticed" : nil
+        }
+    }
+
+    /// What is known to be lost and is not written again, or not said to be.
+    private func unrecovered() -> String? {
+        world.access { [process] state in
+            let live = process?.progress.streams[Self.stream]?.lost
+            let lost = live ?? state.saved.content?.streams[Self.stream]?.lost ?? [:]
+            // Where nobody knows what the trim horizon hides, it is given up a day later.
+            if let id = lost.keys.min(), !scenario.isForgetful { return "\(id) has lost records" }
+            guard !scenario.losesRecords else { return nil }
+            if let place = state.notes.pending.first { return "\(place) is lost" }
+            return state.notes.recovered == 0
+                ? nil : "\(state.notes.recovered) records are written again without a word"
+        }
+    }
+
+    /// Which position the cache still holds that nobody needs.
+    private func unforgotten() -> String? {
+        world.access { [process, clock = world.clock] state in
+            guard state.holdsPositions else { return nil }
+            let positions = state.cache.content.positions
+            let time = clock.serviceTime
+            let nodes = process?.progress.streams[Self.stream]?.tree.nodes ?? [:]
+            return positions.keys.sorted().first { id in
+                guard let shard = state.model.shards[id], !shard.isListed(at: time),
+                    !state.notes.kept.contains(id),
+                    let finishedAt = nodes[id]?.memory.finishedAt,
+                    finishedAt < clock.time - Self.forgetDeadline
+                else { return false }
+                // As far as the walk knows the lineage.
+                let children = nodes.filter { $0.value.memory.parent == id }
+                return !children.isEmpty && children.allSatisfy { positions[$0.key] != nil }
+            }.map { "the position of \($0) is still in the cache" }
+        }
     }
 
     private func differences(madeBefore limit: Double = .infinity) -> [String] {
         world.access { [scenario, clock = world.clock] state in
-            Invariants(state, begunAt: nil, clock, scenario)
+            Invariants(state, nil, clock, scenario)
                 .differences(madeBefore: limit)
         }
     }
@@ -359,10 +519,13 @@ package struct Simulator {
         world.access { [scenario, process, clock = world.clock] state in
             let live = process?.progress.streams[Self.stream]
             let disk = state.saved.content?.streams[Self.stream]
-            guard let beginning = live?.tree.beginning ?? disk?.beginning else {
+            guard
+                let beginning = live?.tree.beginning ?? disk?.beginning
+                    ?? state.cache.content.beginning
+            else {
                 return ["the stream has not begun"]
             }
-            return Invariants(state, begunAt: beginning.time, clock, scenario)
+            return Invariants(state, beginning, clock, scenario)
                 .missing(madeBefore: limit, live?.gaps ?? disk?.gaps ?? [])
         }
     }

@@ -184,7 +184,10 @@ struct StreamModel: Sendable {
             id: id, parent: parent, start: nextNumber(), createdAt: time, slots: slots,
             listedAt: listedAt,
             retention: retention,
-            laziness: Double.random(in: 0...(isForgetful ? 0 : 7_200), using: &generator),
+            // Nothing is kept for longer than what comes after it.
+            laziness: max(
+                parent.flatMap { shards[$0]?.laziness } ?? 0,
+                Double.random(in: 0...(isForgetful ? 0 : 7_200), using: &generator)),
             // A short memory is for the records alone. No shard is listed for longer than its children are.
             listedAfter: isForgetful ? 1_800 : 0,
             endsWithRecords: Bool.random(using: &generator),
@@ -220,6 +223,24 @@ struct StreamModel: Sendable {
         let entry = shard?.entries.first { $0.key == key && $0.version == version }
         guard let entry else { preconditionFailure("\(key) has no version \(version)") }
         return entry.time
+    }
+
+    /// Whether positions hold one of a shard after this one.
+    func hasBegunDescendant(_ id: ShardID, in positions: [ShardID: String]) -> Bool {
+        positions.keys.contains { $0 != id && leads(from: id, to: $0) }
+    }
+
+    /// Positions with those of the shards that they let go: whatever came before a shard that has one is over.
+    func withAncestors(_ positions: [ShardID: Position]) -> [ShardID: Position] {
+        var all = positions
+        for id in positions.keys {
+            var here = shards[id]?.parent
+            while let ancestor = here, all[ancestor] == nil {
+                all[ancestor] = .end
+                here = shards[ancestor]?.parent
+            }
+        }
+        return all
     }
 
     /// Whether `ancestor` is `id` or comes before it in the lineage.

@@ -9,6 +9,12 @@ final class World: Sendable {
     struct State: Sendable {
         var model: StreamModel
         var cache = CacheModel()
+        /// What is known of it.
+        var notes = CacheNotes()
+        /// Whether processes that begin now keep positions in the cache.
+        var holdsPositions: Bool
+        /// What a process does that begins now when the cache was emptied.
+        var onCacheLoss: CacheLossPolicy
         var disk = DiskModel()
         /// What is known of the checkpoint on that disk.
         var saved = SavedCheckpoint()
@@ -22,6 +28,20 @@ final class World: Sendable {
         var calls = CallCounts()
         fileprivate(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
         fileprivate(set) var trace: [String] = []
+
+        /// Whether the positions that the walk has read are those of the present connection; true where there are none.
+        var isCurrent: Bool {
+            !holdsPositions
+                || cache.connection != nil && cache.era == notes.era
+                    && notes.losses == notes.lossesSeen
+        }
+
+        /// Breaks the connection to the cache, if there is one.
+        mutating func breakConnection() {
+            guard cache.connection != nil else { return }
+            cache.connection = nil
+            notes.causes += 1
+        }
     }
 
     let scenario: Scenario
@@ -36,7 +56,8 @@ final class World: Sendable {
         clock = SimulatedClock(skew: scenario.skew, isServiceTime: scenario.isServiceTime)
         state = Mutex(
             State(
-                model: StreamModel(scenario),
+                model: StreamModel(scenario), holdsPositions: scenario.holdsPositions,
+                onCacheLoss: scenario.onCacheLoss,
                 generator: SeededGenerator(seed: scenario.seed &+ 1)))
     }
 
@@ -60,6 +81,49 @@ final class World: Sendable {
     func violate(_ text: String) {
         note("VIOLATION \(text)")
         state.withLock { $0.violations.append(text) }
+    }
+
+    /// Executes a transaction of a walk that begins so, and returns the position that stood in the place of its step's.
+    func execute(_ write: CacheModel.Write, _ beginning: Checkpoint.Beginning?) -> String? {
+        for (key, value) in write.values { note("cache: \(key) = \(value ?? "nothing")") }
+        if let step = write.step { note("cache: \(step.shard) at \(step.to)") }
+        let (before, problems) = access { [scenario, clock] world -> (String?, [String]) in
+            var problems: [String] = []
+            let versions = write.values.map { world.model.version(of: $0.key, value: $0.value) }
+            for ((key, _), version) in zip(write.values, versions) {
+                guard let version else {
+                    problems.append("\(key) is written with what no record holds")
+                    continue
+                }
+                let check = Invariants(world, beginning, clock, scenario)
+                if let problem = check.problem(inWriting: key, version) { problems.append(problem) }
+                world.notes.order[key] = version
+            }
+            if world.notes.hasToEnd { problems.append("the walk goes on, and was to end") }
+            let before = world.cache.execute(write, versions: versions, at: clock.serviceTime)
+            if let step = write.step {
+                let check = Invariants(world, beginning, clock, scenario)
+                if let problem = check.problem(inHolding: step.shard) { problems.append(problem) }
+            }
+            return (before, problems)
+        }
+        for problem in problems { violate(problem) }
+        return before
+    }
+
+    /// Executes the transactions that strayed until now.
+    func executeStrays() {
+        let now = clock.uptime
+        guard access({ $0.cache.strays.contains { $0.due <= now } }) else { return }
+        let (due, beginning) = access { world in
+            let due = world.cache.strays.filter { $0.due <= now }.sorted { $0.due < $1.due }
+            world.cache.strays.removeAll { $0.due <= now }
+            return (due, world.cache.content.beginning)
+        }
+        for stray in due {
+            note("a transaction is executed that strayed")
+            _ = execute(stray.write, beginning)
+        }
     }
 
     /// A random number from a range.
@@ -95,30 +159,6 @@ package struct CallCounts: Equatable, Sendable {
     }
 }
 
-/// What the cache holds, and what it has acknowledged.
-struct CacheModel: Sendable {
-    /// The values by their keys.
-    var values: [String: String] = [:]
-    /// The newest version of each key that was acknowledged.
-    var acknowledged: [String: Int] = [:]
-    /// The newest version of each key that the present process has written.
-    var written: [String: Int] = [:]
-    /// The newest version of each key that the present process was told of by its checkpoint.
-    var remembered: [String: Int] = [:]
-    /// What the present process was told to be written, with the time in seconds since 1970.
-    var applied: [(time: Double, key: String, version: Int)] = []
-    /// What each write has replaced, with its time in seconds since 1970.
-    var replaced: [(time: Double, key: String, value: String?)] = []
-
-    /// Forgets what was written since a time, as a replica does that has not got it yet.
-    mutating func forget(since time: Double) {
-        while let last = replaced.last, last.time >= time {
-            values[last.key] = last.value
-            replaced.removeLast()
-        }
-    }
-}
-
 /// What is known of the checkpoint on disk.
 struct SavedCheckpoint: Sendable {
     /// The checkpoint that a process finds which starts now.
@@ -127,6 +167,8 @@ struct SavedCheckpoint: Sendable {
     var bytes: [UInt8]?
     /// Whether the present process has a stream from there, or has tried to save where it begins.
     var hasBeginning = false
+    /// What was there before, oldest first.
+    var former: [[UInt8]] = []
     /// What may be found after a loss of power: what the last save promised, and what was put in its place since.
     var possible: [[UInt8]?] = [nil]
 }

@@ -128,6 +128,18 @@ import Walk
         }
     }
 
+    @Test func `what the cache holds and has lost is remembered`() throws {
+        var checkpoint = Self.full
+        for (isCached, isCacheOld, text) in [(true, false, "true"), (false, true, "false")] {
+            checkpoint.streams[stream]?.isCached = isCached
+            checkpoint.streams[stream]?.isCacheOld = isCacheOld
+            checkpoint.streams[stream]?.lost = [shardID(4): .after(number(20)), shardID(5): .end]
+            let bytes = checkpoint.encoded()
+            #expect(String(decoding: bytes, as: UTF8.self).contains("\"cached\" : \(text)"))
+            #expect(try Checkpoint(decoding: bytes, name: "orders-cache") == checkpoint)
+        }
+    }
+
     @Test(arguments: ["NOWHERE", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER"])
     func `a position without its number is refused`(position: String) {
         let content = """
@@ -153,6 +165,7 @@ enum RandomCheckpoint {
             for _ in 0..<Int.random(in: 0...20, using: &generator) {
                 shards[id(&generator)] = shard(&generator)
             }
+            let cached = Int.random(in: 0...2, using: &generator)
             streams[arn] = Checkpoint.Stream(
                 beginning: Checkpoint.Beginning(
                     time: time(&generator), leftOutBefore: maybe(&generator, time),
@@ -162,7 +175,12 @@ enum RandomCheckpoint {
                     Checkpoint.Gap(
                         shard: maybe(&generator, id), reason: words(&generator),
                         noticedAt: time(&generator))
-                }, isDrained: Bool.random(using: &generator))
+                }, isDrained: Bool.random(using: &generator), isCached: cached == 1,
+                isCacheOld: cached == 2,
+                lost: Dictionary(
+                    (0..<Int.random(in: 0...3, using: &generator)).map { _ in
+                        (id(&generator), shard(&generator).position)
+                    }, uniquingKeysWith: { $1 }))
         }
         return Checkpoint(
             name: words(&generator), savedAt: time(&generator), streams: streams)

@@ -371,6 +371,7 @@ import Walk
             [(0, .enable(shards: 2)), (1, .start)] + writes(from: 2, to: 20, every: 1)
                 + [(30, .failOver(losing: 20))], calm: 31)
         lossy.slots = 8
+        lossy.holdsPositions = false
         let report = try await simulated(lossy)
         // Without positions in the cache nobody notices; the simulation does.
         #expect(!report.violations.isEmpty)
