@@ -68,6 +68,7 @@ struct Batch: Sendable {
     /// - Parameters:
     ///   - replies: one for each command, none of them a refusal.
     ///   - names: the commands.
+    /// - Returns: the first thing that is wrong.
     /// - Throws: `unavailable` if the replies can't be those of the commands: the two sides have lost count.
     func objection(to replies: [Reply], of names: [String]) throws(SinkError) -> Objection? {
         guard let (step, hash) = step else {

@@ -12,6 +12,8 @@ package struct PositionHash: Sendable {
         case stream
         /// How often the stream was taken up: by each process when it starts, and again over each new connection.
         case generation
+        /// The process that took it up last, by a random name.
+        case owner
         /// The connection that the positions are written over.
         case client
         /// When the last sign of life was written, in seconds since 1970.
@@ -81,7 +83,7 @@ package struct PositionHash: Sendable {
             switch Field(rawValue: name) {
             case .stream: content.beginning = try beginning(in: value)
             case .generation: content.generation = Int(value)
-            case .client: break
+            case .client, .owner: break
             case .beat: content.beat = Double(value).flatMap { $0.isFinite ? $0 : nil }
             // What a later version may add.
             case nil where name.hasPrefix(Self.reserved): break
@@ -97,7 +99,8 @@ package struct PositionHash: Sendable {
 
     /// The commands that replace all of the hash.
     func replacement(
-        by memory: Checkpoint.Stream, generation: Int, client: String?, time: Double
+        by memory: Checkpoint.Stream, generation: Int, owner: String, client: String?,
+        time: Double
     ) -> [[String]] {
         let origin = Origin(arn: stream.description, beginning: memory.beginning)
         let encoder = JSONEncoder()
@@ -107,7 +110,7 @@ package struct PositionHash: Sendable {
         }
         var fields = [
             (Field.stream.rawValue, String(decoding: json, as: UTF8.self)),
-            (Field.generation.rawValue, String(generation)),
+            (Field.generation.rawValue, String(generation)), (Field.owner.rawValue, owner),
             (Field.beat.rawValue, String(time)),
         ]
         if let client { fields.append((Field.client.rawValue, client)) }

@@ -5,17 +5,21 @@ package import Walk
 
 /// What a sink remembers of the hashes that it keeps.
 struct KnownPositions {
-    /// The streams that this process has taken up.
-    var owned: [StreamARN: Ownership] = [:]
+    /// The name of this process among those that take streams up.
+    let owner = String(UInt64.random(in: .min ... .max), radix: 16)
+    /// How often the streams that this process has taken up had been taken up then, that time included.
+    var generations: [StreamARN: Int] = [:]
     /// What the server said about its memory at the last sign of life.
     var room: Room?
+    /// The connection over which this process last took a stream up, or tried to, see ``Session/identity``.
+    var client: String?
 
-    /// How a stream is this process's.
-    struct Ownership {
-        /// How often it had been taken up when this process did so last, this time included.
-        var generation: Int
-        /// The connection that it was taken up over, see ``Session/identity``.
-        var client: String?
+    /// Whether another process has taken a stream up since this one did so.
+    ///
+    /// Numbers alone don't tell: a claim whose answer was lost has counted, and a failover may have lost some.
+    func isReplaced(in stream: StreamARN, generation: Int, owner: String?) -> Bool {
+        guard let mine = generations[stream], owner != self.owner else { return false }
+        return generation > mine
     }
 
     /// What tells eviction from a cache that was emptied.
@@ -54,39 +58,21 @@ extension RedisSink {
     ///   holds something else.
     package func memory(of stream: StreamARN) async throws(SinkError) -> CacheMemory {
         let hash = hash(of: stream)
-        let (generation, client) = (PositionHash.Field.generation, PositionHash.Field.client)
-        let owned = known.withLock { $0.owned[stream] }
-        let first = try await answer(
-            to: [["HGET", hash.key, generation.rawValue]], era: nil)
-        if let owned, let found = first.replies[0].text.flatMap({ Int($0) }),
-            found > owned.generation
-        {
-            throw Self.replaced(hash)
+        let before = [PositionHash.Field.generation, .owner, .client].map(\.rawValue)
+        let first = try await answer(to: [["HMGET", hash.key] + before], era: nil)
+        guard case .array(let found) = first.replies[0], found.count == before.count else {
+            throw Reply.mismatch
         }
-        // In one step, so that of two who take the stream up at the same time each knows the other's connection.
-        let claims = try await transaction(
-            [
-                ["HGET", hash.key, client.rawValue],
-                ["HINCRBY", hash.key, generation.rawValue, "1"],
-                ["HSET", hash.key, client.rawValue, first.identity ?? ""],
-            ], era: first.era)
-        guard case .integer(let count) = claims[1] else { throw Reply.mismatch }
-        if let owned, count - 1 > owned.generation {
-            // Too late: what belongs to the other one is given back.
-            _ = try await transaction(
-                [
-                    ["HINCRBY", hash.key, generation.rawValue, "-1"],
-                    ["HSET", hash.key, client.rawValue, claims[0].text ?? ""],
-                ], era: first.era)
-            throw Self.replaced(hash)
+        let isReplaced = known.withLock { known in
+            known.isReplaced(
+                in: stream, generation: found[0].text.flatMap { Int($0) } ?? 0,
+                owner: found[1].text)
         }
-        known.withLock {
-            $0.owned[stream] = .init(generation: Int(count), client: first.identity)
-        }
-        // The hash may be lost, and with it the name of this process's own earlier connection.
-        for earlier in Set([claims[0].text, owned?.client].compactMap(\.self)) {
-            try await end(earlier, of: first)
-        }
+        if isReplaced { throw Self.replaced(hash) }
+        // What this process itself has sent and was not carried out yet would look like somebody else's.
+        if let client = known.withLock({ $0.client }) { try await end(client, of: first) }
+        known.withLock { $0.client = first.identity }
+        try await claim(hash, over: first)
         let content = try hash.content(
             of: try await transaction([["HGETALL", hash.key]], era: first.era)[0])
         var memory = CacheMemory(
@@ -95,17 +81,58 @@ extension RedisSink {
         return memory
     }
 
+    /// Writes into the hash that the stream is this process's, and ends the connection of whoever had it.
+    ///
+    /// In one step, so that of two who take the stream up at the same time each knows the other.
+    private func claim(
+        _ hash: PositionHash, over answer: Job.Answer
+    ) async throws(SinkError) {
+        let (owner, client) = (
+            PositionHash.Field.owner.rawValue, PositionHash.Field.client.rawValue
+        )
+        let generation = PositionHash.Field.generation.rawValue
+        let me = known.withLock(\.owner)
+        let results = try await transaction(
+            [
+                ["HMGET", hash.key, owner, client],
+                ["HINCRBY", hash.key, generation, "1"],
+                ["HSET", hash.key, owner, me, client, answer.identity ?? ""],
+            ], era: answer.era)
+        guard case .array(let found) = results[0], found.count == 2,
+            case .integer(let count) = results[1]
+        else { throw Reply.mismatch }
+        let isReplaced = known.withLock { known in
+            known.isReplaced(
+                in: hash.stream, generation: Int(count) - 1, owner: found[0].text)
+        }
+        if isReplaced {
+            // Too late: what belongs to the other one is given back.
+            _ = try await transaction(
+                [
+                    ["HINCRBY", hash.key, generation, "-1"],
+                    [
+                        "HSET", hash.key, owner, found[0].text ?? "", client, found[1].text ?? "",
+                    ],
+                ], era: answer.era)
+            throw Self.replaced(hash)
+        }
+        known.withLock { $0.generations[hash.stream] = Int(count) }
+        if let earlier = found[1].text { try await end(earlier, of: answer) }
+    }
+
     /// Replaces the hash of a stream's positions.
     package func establish(
         _ stream: StreamARN, _ memory: Checkpoint.Stream, era: Int
     ) async throws(SinkError) {
         let hash = hash(of: stream)
-        guard let owned = known.withLock({ $0.owned[stream] }) else {
+        let known = known.withLock { $0 }
+        guard let generation = known.generations[stream] else {
             preconditionFailure("a stream is taken up before its positions are written")
         }
         _ = try await transaction(
             hash.replacement(
-                by: memory, generation: owned.generation, client: owned.client, time: Self.time)
+                by: memory, generation: generation, owner: known.owner, client: known.client,
+                time: Self.time)
                 + [["SADD", hash.indexKey, stream.description]], era: era)
     }
 
@@ -129,7 +156,7 @@ extension RedisSink {
     /// A write, so that a primary that has become a replica is noticed while nothing else is written.
     package func beat(_ stream: StreamARN, era: Int) async throws(SinkError) {
         let hash = hash(of: stream)
-        let fields: [PositionHash.Field] = [.stream, .generation]
+        let fields: [PositionHash.Field] = [.stream, .generation, .owner]
         let results = try await transaction(
             [
                 ["HMGET", hash.key] + fields.map(\.rawValue),
@@ -137,15 +164,19 @@ extension RedisSink {
                 // Used as often as the hash, so that both are evicted late.
                 ["SADD", hash.indexKey, stream.description],
             ], era: era)
-        guard case .array(let values) = results[0], values.count == 2 else { throw Reply.mismatch }
+        guard case .array(let values) = results[0], values.count == fields.count else {
+            throw Reply.mismatch
+        }
         guard values[0].text != nil else {
             throw SinkError(
                 .outdated, "Redis has lost the positions, which were written to \(hash.key)")
         }
-        let owned = known.withLock { $0.owned[stream] }
-        if let owned, let found = values[1].text.flatMap({ Int($0) }), found > owned.generation {
-            throw Self.replaced(hash)
+        let isReplaced = known.withLock { known in
+            known.isReplaced(
+                in: stream, generation: values[1].text.flatMap { Int($0) } ?? 0,
+                owner: values[2].text)
         }
+        if isReplaced { throw Self.replaced(hash) }
         let room = try await room(era: era)
         known.withLock { $0.room = room }
     }

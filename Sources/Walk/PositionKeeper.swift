@@ -52,7 +52,7 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                     metadata: ["stream": "\(stream)", "shards": "\(lost.count)"])
                 return Footing(era: cache.era, beginning: .trimHorizon, lost: lost)
             case .resume(let memory, let isUnwritten):
-                parts.progress.restore(stream, to: memory)
+                parts.report(parts.progress.restore(stream, to: memory), of: stream)
                 reportLoss(since: known, memory)
                 if isUnwritten, try await !establish(era: cache.era) { continue }
                 return Footing(era: cache.era)

@@ -63,10 +63,12 @@ package final class Progress: Sendable {
             return recovery
         }
 
-        /// Goes on counting what another state of the stream began to count.
-        fileprivate mutating func continueRecovery(of other: Stream?) {
-            guard let other, !other.lost.isEmpty else { return }
+        /// Goes on counting what another state of the stream began to count; returns the count if nothing is lost any more.
+        @discardableResult
+        fileprivate mutating func continueRecovery(of other: Stream?) -> Recovery? {
+            guard let other, !other.lost.isEmpty else { return nil }
             recovery = other.recovery
+            return giveUp([])
         }
     }
 
@@ -156,12 +158,15 @@ package final class Progress: Sendable {
     }
 
     /// Goes on with a stream from what is remembered of it, in the place of what was known; blocked shards stay so.
-    package func restore(_ stream: StreamARN, to memory: Checkpoint.Stream) {
+    ///
+    /// Returns what has been written again if that was all, and only the answer to the last write was missing.
+    package func restore(_ stream: StreamARN, to memory: Checkpoint.Stream) -> Recovery? {
         state.withLock { state in
             state.revision += 1
             var restored = Stream(memory, inSameProcess: true)
-            restored.continueRecovery(of: state.streams[stream])
+            let recovery = restored.continueRecovery(of: state.streams[stream])
             state.streams[stream] = restored
+            return recovery
         }
     }
 

@@ -16,6 +16,7 @@ package enum Reconciliation: Equatable, Sendable {
     /// - Parameters:
     ///   - file: what the checkpoint, or this process, remembers of it; nil for nothing.
     ///   - cache: what the cache holds of it.
+    ///   - policy: what is done when the cache was emptied.
     ///   - time: now, in seconds since 1970.
     package init(
         _ file: Checkpoint.Stream?, _ cache: CacheMemory, onLoss policy: CacheLossPolicy,

@@ -217,8 +217,9 @@ package struct ShardTree: Sendable {
         return bereft
     }
 
-    /// Hands out the finished shards that are listed no more and whose children carry on, or that will be forgotten here as
-    /// well: each of them once. The cache's positions of them are not needed any more.
+    /// Hands out the finished shards, each of them once, whose positions the cache does not need any more.
+    ///
+    /// They are listed no more, and their children carry on, or they will be forgotten here as well.
     package mutating func takeOver(_ listed: Set<ShardID>, time: Double) -> [ShardID] {
         var over: [ShardID] = []
         for (id, node) in nodes where !node.isForgotten && !listed.contains(id) {

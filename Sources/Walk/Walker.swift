@@ -113,6 +113,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                 }
                 // Shards that are cut short by a stop are no goal reached.
                 if let ending, !Task.isCancelled {
+                    walk.isLeft = true
                     group.cancelAll()
                     // The shards in hand finish their pages and say how far they came.
                     for await event in group { _ = handle(event, &walk) }
@@ -149,6 +150,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var isDisabled = false
         var isListed = false
         var isCalling = false
+        /// Whether this stretch is over, and what it still does is cancelled.
+        var isLeft = false
         /// How many shards are being read.
         var readers = 0
         var timer: Duration?
@@ -306,7 +309,7 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     private func refusal(
         _ error: SourceError, of selection: ShardSelection, _ walk: inout Coordination
     ) -> WalkError? {
-        guard error.kind != .cancelled || !Task.isCancelled else { return nil }
+        guard error.kind != .cancelled || !(Task.isCancelled || walk.isLeft) else { return nil }
         walk.plan.failed(selection, as: error.kind, at: parts.clock.uptime)
         parts.failures.note(
             "discovery/\(error.kind.rawValue)",

@@ -229,9 +229,12 @@ struct Follower: Sendable {
     }
 
     private func noteFailure(_ arn: StreamARN, _ error: WalkError) {
-        parts.logger.error(
-            "the stream can't be read any more",
-            metadata: ["stream": "\(arn)", "reason": "\(error)"])
+        let words: Logger.Message =
+            switch error {
+            case .streamGone, .refused: "the stream can't be read any more"
+            case .foreign, .cacheLost: "the stream is not followed any more"
+            }
+        parts.logger.error(words, metadata: ["stream": "\(arn)", "reason": "\(error)"])
     }
 
     private func addSwitchGap(to arn: StreamARN) {

@@ -48,8 +48,7 @@ import Walk
     ) async throws {
         try await withStage(configuration) { stage, streams in
             let primary = stage.redis
-            let user = "user walker on >\(Stage.redisPassword) ~* &* +@all"
-            try await withRedisServer(tcp: true, settings: [user]) { replica in
+            try await withRedisServer(tcp: true, settings: [Stage.redisUser]) { replica in
                 replica.command("REPLICAOF 127.0.0.1 \(try #require(primary.port))")
                 let address = try Proxy(to: Int(try #require(primary.port)))
                 defer { address.end() }

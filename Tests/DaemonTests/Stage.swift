@@ -21,6 +21,8 @@ final class Stage: Sendable {
         sessionToken: "session-token-mark")
     /// The password of the user `walker`, with characters that an address has to encode.
     static let redisPassword = "p@ss:word/mark%20"
+    /// The line of a server's settings that lets that user do everything.
+    static let redisUser = "user walker on >\(redisPassword) ~* &* +@all"
     /// Parts of the items' keys and values.
     static let itemMarks = ["content-mark", "item-", "sch\u{f6}n-", "{x}:"]
 
@@ -120,7 +122,9 @@ final class Stage: Sendable {
     ) async throws -> TestTable {
         try configure()
         let environment = environment.merging(changes) { $1 }
-        let config = try Config.load(configPath, environment: environment)
+        var config = try Config.load(configPath, environment: environment)
+        // The test itself is in no hurry, also where many of them run at once.
+        config.aws.requestTimeout = .seconds(60)
         let services = try await Services(
             config, environment: environment,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -203,8 +207,7 @@ func withStage<Result>(
     endpoint: String, redisSettings: [String] = [],
     _ body: (Stage) async throws -> Result
 ) async throws -> Result {
-    let user = "user walker on >\(Stage.redisPassword) ~* &* +@all"
-    return try await withRedisServer(tcp: true, settings: [user] + redisSettings) { redis in
+    try await withRedisServer(tcp: true, settings: [Stage.redisUser] + redisSettings) { redis in
         let stage = try Stage(redis, endpoint: endpoint)
         do {
             let result = try await body(stage)

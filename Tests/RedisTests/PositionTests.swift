@@ -32,6 +32,13 @@ struct PositionTests {
         Checkpoint.Stream(beginning: .init(time: 1_767_323_045.5, leftOutBefore: 1_767_322_745.5))
     }
 
+    /// How many bytes the server uses.
+    private func usedMemory(_ sink: RedisSink) async throws -> Int {
+        let info = try await sink.replies(to: [["INFO", "memory"]])[0].text
+        let field = info?.split(separator: "\r\n").first { $0.hasPrefix("used_memory:") }
+        return try #require(Int(field?.split(separator: ":").last ?? ""))
+    }
+
     /// Runs `body` with a sink that holds positions.
     private func withPositions<Result>(
         _ server: RedisServer, log: LogRecord = LogRecord(),
@@ -198,6 +205,69 @@ struct PositionTests {
         }
     }
 
+    @Test func `of two that take a stream over at the same moment one is left`() async throws {
+        try await withRedisServer { server in
+            try await withPositions(server) { one in
+                try await withPositions(server) { other in
+                    // Both have read who was there before; neither can say that it is the next one.
+                    server.command("CLIENT PAUSE 60000 WRITE")
+                    async let memory = one.memory(of: stream)
+                    async let otherMemory = other.memory(of: stream)
+                    try await wait {
+                        server.command("INFO clients")?.contains("blocked_clients:2") == true
+                    }
+                    server.command("CLIENT UNPAUSE")
+                    _ = try? await (memory, otherMemory)
+                    #expect(server.command("HGET \(key) generation") == "2")
+                    var kinds: [SinkError.Kind?] = []
+                    for sink in [one, other] {
+                        var kind: SinkError.Kind?
+                        try await wait {
+                            do throws(SinkError) {
+                                _ = try await sink.memory(of: stream)
+                                kind = nil
+                            } catch {
+                                kind = error.kind
+                            }
+                            return kind != .unavailable
+                        }
+                        kinds.append(kind)
+                    }
+                    #expect(kinds.contains(nil) && kinds.contains(.foreign))
+                }
+            }
+        }
+    }
+
+    @Test func `a claim whose answer was lost is this process's own`() async throws {
+        try await withRedisServer(tcp: true) { server in
+            let proxy = try Proxy(to: Int(try #require(server.port)))
+            defer { proxy.end() }
+            try await withSink(
+                "redis://127.0.0.1:\(proxy.port)", { $0.positionsName = "cache" }
+            ) { sink in
+                let era = try await sink.memory(of: stream).era
+                try await sink.establish(stream, beginning, era: era)
+                for _ in 0..<5 {
+                    // As if it had been carried out, and the connection been lost before the answer.
+                    server.command("HINCRBY \(key) generation 1")
+                    proxy.make(.closed)
+                    proxy.make(.open)
+                    try await wait {
+                        do throws(SinkError) {
+                            let memory = try await sink.memory(of: stream)
+                            try await sink.beat(stream, era: memory.era)
+                            return true
+                        } catch {
+                            #expect(error.kind != .foreign)
+                            return false
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `a process that was replaced is told by its beat, where connections can't be ended`()
         async throws
     {
@@ -235,7 +305,7 @@ struct PositionTests {
                 try await sink.apply(
                     changes([("large", value), ("small", "v")]),
                     step(.trimHorizon, try after(1), era: era))
-                server.command("CONFIG SET maxmemory 2mb")
+                server.command("CONFIG SET maxmemory \(try await usedMemory(sink) - 100_000)")
                 let batch = changes([("large", nil), ("new", "v")])
                 let error = await #expect(throws: SinkError.self) {
                     try await sink.apply(batch, step(try after(1), try after(2), era: era))
@@ -251,7 +321,10 @@ struct PositionTests {
     }
 
     @Test func `a server in cluster mode is refused in words`() async throws {
-        try await withRedisServer(tcp: true, settings: ["cluster-enabled yes"]) { server in
+        // Its own choice, ten thousand more than its port, may be no port at all.
+        let bus = try ClosedPort().number
+        let settings = ["cluster-enabled yes", "cluster-port \(bus)"]
+        try await withRedisServer(tcp: true, settings: settings) { server in
             try await withPositions(server) { sink in
                 let error = await #expect(throws: SinkError.self) {
                     _ = try await sink.memory(of: stream)
@@ -295,7 +368,7 @@ struct PositionTests {
                 var position = Position.trimHorizon
                 // So long that the server reads it in many steps, while it serves others.
                 let filler = String(repeating: "x", count: 600_000)
-                for round in 1...20 {
+                for round in 1...6 {
                     let next = try after(round)
                     server.pause()
                     await #expect(throws: SinkError.self) {
@@ -343,12 +416,7 @@ struct PositionTests {
                 while server.command("EXISTS \(key)") == ":1" {
                     try await sink.apply(filler)
                     try await sink.beat(stream, era: era)
-                    let used = try await sink.replies(to: [["INFO", "memory"]])[0].text
-                    let field = used?.split(separator: "\r\n").first {
-                        $0.hasPrefix("used_memory:")
-                    }
-                    let bytes = try #require(Int(field?.split(separator: ":").last ?? ""))
-                    server.command("CONFIG SET maxmemory \(bytes - 200_000)")
+                    server.command("CONFIG SET maxmemory \(try await usedMemory(sink) - 200_000)")
                     server.command("SET more x")
                     server.command("CONFIG SET maxmemory 0")
                 }

@@ -46,8 +46,11 @@ extension World.State {
     ///
     /// - Parameters:
     ///   - content: what the cache held when they were read.
+    ///   - isEvicted: whether the cache has made room by removing them.
     ///   - losses: how often something had been lost by then.
     ///   - known: what the process knew of the stream.
+    ///   - clock: the clock.
+    ///   - scenario: what happens.
     /// - Returns: what is wrong.
     mutating func takeUp(
         _ content: CacheModel.Content, isEvicted: Bool, losses: Int, by known: Checkpoint.Stream?,
@@ -75,8 +78,8 @@ extension World.State {
             notes.isExact = false
         }
         let check = Invariants(self, known?.beginning, clock, scenario)
-        let cached = model.withAncestors(content.readPositions)
         let positions = known?.shards.mapValues(\.position) ?? [:]
+        let cached = model.withAncestors(content.readPositions, known: positions)
         // What was written since positions are missing is there all the same.
         let isAdvanced = content.beginning == nil && known?.isCached == true
         switch ground {

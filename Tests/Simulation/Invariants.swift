@@ -202,8 +202,8 @@ struct Invariants {
     /// Whether a gap may be one: of a shard that was read before, it is known what was lost.
     private func isLoss(_ gap: Checkpoint.Gap, _ before: Checkpoint.Stream?) -> Bool {
         guard scenario.losesRecords else { return false }
-        // Without its position a shard is read again, and what is trimmed by then seems to be lost.
-        guard !world.holdsPositions || world.notes.isExact else { return true }
+        // Without its position a shard is read again, or is gone, and what is trimmed by then seems to be lost.
+        guard !world.holdsPositions || world.notes.losses == 0 else { return true }
         guard scenario.retention == ShardTree.retention, before?.gaps.contains(gap) == false,
             let id = gap.shard.map(ShardID.init), let position = before?.shards[id]?.position,
             !position.isUnread, let shard = model.shards[id], !shard.isGone(at: time)

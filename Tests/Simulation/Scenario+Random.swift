@@ -87,6 +87,7 @@ extension Scenario {
             course.switchPositions(from: holdsPositions)
         } else if holdsPositions {
             course.loseInCache()
+            if ending == .never, course.chance(0.15) { course.loseInCacheWhenIdle() }
             if !course.losesRecords { course.loseCheckpoints() }
         }
     }
@@ -210,6 +211,12 @@ private struct Course {
             anchors += [moment, moment]
             calm = max(calm, moment)
         }
+    }
+
+    /// Loses something once more when nothing else has happened for a while, so that no write tells of it.
+    mutating func loseInCacheWhenIdle() {
+        calm += .seconds(number(5...30))
+        events.append((calm, loss()))
     }
 
     /// Something that befalls a cache.

@@ -157,7 +157,15 @@ package struct SimulatedCache: Sink {
     }
 
     package func forget(_ stream: StreamARN, era: Int) async throws(SinkError) {
-        preconditionFailure("no positions are held")
+        let clock = world.clock
+        let problem = try await transact(era) {
+            world.access { world -> String? in
+                let left = world.cache.content.readPositions.filter { $0.value != .end }.keys.min()
+                world.cache.removePositions(byEviction: false, at: clock.serviceTime)
+                return left.map { "all positions are removed, and \($0) is not over" }
+            }
+        }
+        if let problem { world.violate(problem) }
     }
 
     package func beat(_ stream: StreamARN, era: Int) async throws(SinkError) {

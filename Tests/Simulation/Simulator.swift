@@ -440,7 +440,11 @@ package struct Simulator {
         case _ where scenario.ending == .any: return true
         case .failed(.cacheLost) where world.access(\.notes.hasToEnd):
             // Somebody has decided.
-            world.access { $0.onCacheLoss = .rewind }
+            world.access { world in
+                world.onCacheLoss = .rewind
+                // The next process has to see it as well.
+                world.notes.lossesSeen = -1
+            }
             respawnDue = now + .seconds(1)
             return false
         default: world.violate("the walk ends: \(ending)")

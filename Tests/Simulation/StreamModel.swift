@@ -230,13 +230,16 @@ struct StreamModel: Sendable {
         positions.keys.contains { $0 != id && leads(from: id, to: $0) }
     }
 
-    /// Positions with those of the shards that they let go: whatever came before a shard that has one is over.
-    func withAncestors(_ positions: [ShardID: Position]) -> [ShardID: Position] {
+    /// Positions with those of the shards that they let go: whatever came before a shard that has one is over, unless it is
+    /// `known` to be read again.
+    func withAncestors(
+        _ positions: [ShardID: Position], known: [ShardID: Position]
+    ) -> [ShardID: Position] {
         var all = positions
         for id in positions.keys {
             var here = shards[id]?.parent
-            while let ancestor = here, all[ancestor] == nil {
-                all[ancestor] = .end
+            while let ancestor = here, positions[ancestor] == nil {
+                if known[ancestor] == nil || known[ancestor] == .end { all[ancestor] = .end }
                 here = shards[ancestor]?.parent
             }
         }

@@ -13,6 +13,13 @@ struct ChaosPlan: Sendable {
         case killRedis
         /// The cache's server stands still.
         case freezeRedis
+        /// The cache's server stands still with a batch on its way to it; at the end the daemon is killed and starts again, so
+        /// many milliseconds before the server goes on.
+        case restartAtFrozenRedis(Int)
+        /// The replica falls behind, and takes the place of its primary at the end.
+        case failOver
+        /// The cache's server is killed, and starts again at the end with nothing.
+        case emptyRedis
         /// The way to the stream service is like this.
         case streamWay(Proxy.Way)
         /// The way to the cache is like this.
@@ -30,6 +37,10 @@ struct ChaosPlan: Sendable {
             case .freezeDaemon: "SIGSTOP of shardwalk"
             case .killRedis: "kill -9 of redis-server"
             case .freezeRedis: "SIGSTOP of redis-server"
+            case .restartAtFrozenRedis(let pause):
+                "SIGSTOP of redis-server, kill -9 of shardwalk \(pause) ms before it goes on"
+            case .failOver: "a failover to a replica that is behind"
+            case .emptyRedis: "kill -9 of redis-server and loss of its data"
             case .streamWay(let way): "the way to the stream: \(way)"
             case .cacheWay(let way): "the way to the cache: \(way)"
             case .storm: "a storm of errors"
@@ -46,6 +57,7 @@ struct ChaosPlan: Sendable {
                 if case .streamWay = self { return "stream \(mood)" }
                 return "cache \(mood)"
             case .wrongClock: return "wrong clock"
+            case .restartAtFrozenRedis: return "restart at a frozen redis-server"
             default: return description
             }
         }
@@ -85,7 +97,13 @@ struct ChaosPlan: Sendable {
     }
 
     private mutating func redisTrouble() -> Trouble {
-        number(0...1) == 0 ? .killRedis : .freezeRedis
+        switch number(0...6) {
+        case 0: .killRedis
+        case 1: .freezeRedis
+        case 2: .restartAtFrozenRedis(number(0...1_500))
+        case 3: .emptyRedis
+        default: .failOver
+        }
     }
 
     private mutating func streamTrouble() -> Trouble {

@@ -8,8 +8,9 @@ import Walk
 
 /// Real processes in trouble: emulator, redis-server and shardwalk, with a proxy before each of the servers.
 ///
-/// A workload writes to the table all the time. Troubles come as the plan of a seed has them, some at once; when all is over
-/// the cache has to equal the table, without a gap.
+/// A workload writes to the table all the time. Troubles come as the plan of a seed has them, some at once. Readers of the cache
+/// never see a value go back, but for what a failover itself takes back; when all is over the cache has to equal the table,
+/// without a gap.
 struct ChaosRun {
     /// What a run has shown.
     struct Report {
@@ -23,10 +24,10 @@ struct ChaosRun {
         var leftOut: [String] = []
     }
 
-    /// Every write is on disk before it is acknowledged.
-    private static let durable = ["appendonly yes", "appendfsync always"]
     /// How much room the checkpoint has: a few dozen times what it takes.
     private static let diskSize = "4m"
+    /// The items whose version only grows, as the workload has it.
+    private static let growing = ["item-60000", "item-60004", "item-60008", "item-60012"]
 
     /// The seed of plan, workload and emulator.
     let seed: UInt64
@@ -43,9 +44,22 @@ struct ChaosRun {
             partitions: 3, rolloverEvery: .seconds(2), rolloverRecords: 100, splitShare: 0.1,
             splitChildren: 3, leafShare: 0.1, speed: 60, listingDelayMax: .seconds(60),
             recordDelayMax: .seconds(10), faults: .none, seed: seed, credentials: Stage.keys)
-        return try await withStage(configuration, redisSettings: Self.durable) { stage, streams in
+        let settings = ChaosServers.durable
+        return try await withStage(configuration, redisSettings: settings) { stage, streams in
             do {
-                return try await run(on: stage, streams)
+                return try await withRedisServer(
+                    tcp: true, settings: [Stage.redisUser] + settings
+                ) { replica in
+                    let servers = try ChaosServers(stage.redis, replica, watching: Self.growing)
+                    do {
+                        let report = try await run(on: stage, streams, servers)
+                        await servers.end()
+                        return report
+                    } catch {
+                        await servers.end()
+                        throw error
+                    }
+                }
             } catch {
                 // The stage goes, and with it what could explain this.
                 let path = ".build/chaos-\(seed).log"
@@ -55,7 +69,9 @@ struct ChaosRun {
         }
     }
 
-    private func run(on stage: Stage, _ streams: LocalStreams) async throws -> Report {
+    private func run(
+        on stage: Stage, _ streams: LocalStreams, _ servers: ChaosServers
+    ) async throws -> Report {
         let disk = try await ChaosDisk(size: Self.diskSize)
         defer { disk?.remove() }
         let clock = try ChaosClock(stage.folder.path("clock"))
@@ -65,14 +81,12 @@ struct ChaosRun {
         }
         let streamProxy = try Proxy(to: try port(in: streams.endpoint))
         defer { streamProxy.end() }
-        let cacheProxy = try Proxy(to: Int(try #require(stage.redis.port)))
-        defer { cacheProxy.end() }
         let folder = disk?.path ?? stage.checkpointFolder
-        try configure(stage, streamProxy.port, cacheProxy.port, checkpoint: folder)
+        try configure(stage, streamProxy.port, servers.address.port, checkpoint: folder)
         let daemon = SupervisedDaemon(stage, clock: clock)
         let scene = Scene(
             stage: stage, streams: streams, daemon: daemon, streamProxy: streamProxy,
-            cacheProxy: cacheProxy, disk: disk, clock: clock)
+            servers: servers, disk: disk, clock: clock)
         var plan = ChaosPlan(seed: seed)
 
         let expected = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -89,12 +103,17 @@ struct ChaosRun {
             }
             let expected = try await table
             tell("the workload is done: \(expected.count) items")
-            try await waitForCache(expected, stage, daemon)
+            try await waitForCache(expected, servers, daemon)
+            try await waitForRecovery(stage, checkpoint: folder)
             group.cancelAll()
             try await group.waitForAll()
             return expected
         }
         try await finish(stage, daemon, checkpoint: folder)
+        let setbacks = servers.setbacks
+        if !setbacks.isEmpty {
+            throw TestBedError("values went back: \(setbacks.joined(separator: ", "))")
+        }
         report.starts = daemon.starts
         report.items = expected.count
         return report
@@ -114,13 +133,13 @@ struct ChaosRun {
 
     /// Waits until the cache holds what the table held at its end, or throws with the keys in which they differ.
     private func waitForCache(
-        _ table: [Data: Data], _ stage: Stage, _ daemon: SupervisedDaemon
+        _ table: [Data: Data], _ servers: ChaosServers, _ daemon: SupervisedDaemon
     ) async throws {
         var cache: [Data: Data] = [:]
         do {
             try await wait(atMost: 60) {
                 if let end = daemon.strangeEnd { throw TestBedError(end) }
-                cache = (try? await stage.cache.items()) ?? [:]
+                cache = (try? await servers.items()) ?? [:]
                 return cache == table
             }
         } catch {
@@ -128,6 +147,13 @@ struct ChaosRun {
                 .map { String(reflecting: String(decoding: $0, as: UTF8.self)) }.sorted()
             let names = keys.joined(separator: ", ")
             throw TestBedError("\(error): cache and table differ in \(keys.count) keys: \(names)")
+        }
+    }
+
+    /// Waits until the daemon knows that all it had lost is there again.
+    private func waitForRecovery(_ stage: Stage, checkpoint folder: String) async throws {
+        try await wait(atMost: 60) {
+            try stage.checkpoint(in: folder)?.streams.values.allSatisfy(\.lost.isEmpty) ?? false
         }
     }
 
@@ -181,7 +207,7 @@ private struct Scene {
     let streams: LocalStreams
     let daemon: SupervisedDaemon
     let streamProxy: Proxy
-    let cacheProxy: Proxy
+    let servers: ChaosServers
     let disk: ChaosDisk?
     let clock: ChaosClock
 
@@ -197,10 +223,12 @@ private struct Scene {
         switch trouble {
         case .killDaemon: try await daemon.kill()
         case .freezeDaemon: daemon.signal(SIGSTOP)
-        case .killRedis: await stage.redis.kill()
-        case .freezeRedis: stage.redis.pause()
+        case .killRedis: await servers.primary.kill()
+        case .freezeRedis, .restartAtFrozenRedis: servers.primary.pause()
+        case .failOver: servers.cut()
+        case .emptyRedis: try await servers.empty()
         case .streamWay(let way): streamProxy.make(way)
-        case .cacheWay(let way): cacheProxy.make(way)
+        case .cacheWay(let way): servers.address.make(way)
         case .storm:
             // The workload is to go on.
             var storm = LocalStreams.Faults.storm
@@ -219,10 +247,16 @@ private struct Scene {
         case .freezeDaemon:
             streams.advance(by: Self.iteratorsLife)
             daemon.signal(SIGCONT)
-        case .killRedis: try await stage.redis.restart()
-        case .freezeRedis: stage.redis.resume()
+        case .killRedis, .emptyRedis: try await servers.primary.restart()
+        case .freezeRedis: servers.primary.resume()
+        case .restartAtFrozenRedis(let pause):
+            try await daemon.kill()
+            daemon.resume()
+            try await Task.sleep(for: .milliseconds(pause))
+            servers.primary.resume()
+        case .failOver: try await servers.failOver()
         case .streamWay: streamProxy.make(.open)
-        case .cacheWay: cacheProxy.make(.open)
+        case .cacheWay: servers.address.make(.open)
         case .storm: streams.set(.none)
         case .fullDisk: disk?.empty()
         case .wrongClock: try clock.set(0)

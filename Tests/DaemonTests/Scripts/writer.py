@@ -4,7 +4,8 @@ usage: writer.py ENDPOINT TABLE KEYS SEED SECONDS SECRET TOKEN [every-kind]
 
 KEYS are the key attributes with their types, such as id:S or pk:N,sk:B. With `every-kind` (and keys of type S or B) there
 are also updates, transactions, writes that change nothing, items that expire, a few hot keys that get half of the writes,
-and items that are written to once: what is lost of other items, the next write to them mends. Else there is only what
+items that are written to once (what is lost of other items, the next write to them mends), and items whose version only
+grows, so that whoever reads them can tell when it goes back. Else there is only what
 moto's streams know as well. The last line of the output is a JSON object: the items in DynamoDB's JSON, named by the
 values of their key attributes, joined by colons.
 """
@@ -172,6 +173,18 @@ def write_once():
         client.put_item(TableName=table, Item=item(singles[-1]))
 
 
+def write_newer():
+    """Puts one or more of the items whose version grows; they are never deleted."""
+    global newest
+    newest += 1
+    for which in chance.sample(GROWING, chance.randrange(1, 3)):
+        client.put_item(TableName=table, Item=dict(item(attributes(which)), version={"N": str(newest)}))
+
+
+# The items whose version grows, with those of ChaosRun: by their names, all of one form.
+GROWING = [60_000, 60_004, 60_008, 60_012]
+newest = 0
+
 EXPIRY = "expires"
 if every_kind:
     client.update_time_to_live(
@@ -185,9 +198,11 @@ end = time.monotonic() + float(seconds)
 while time.monotonic() < end:
     what = chance.randrange(10)
     other = chance.random() if every_kind else 1
-    if other < 0.3:
+    if other < 0.2:
+        write_newer()
+    elif other < 0.4:
         write_once()
-    elif other < 0.6:
+    elif other < 0.65:
         write_of_another_kind()
     elif what < 6:
         client.put_item(TableName=table, Item=item(key()))
