@@ -10,7 +10,7 @@ package struct PositionHash: Sendable {
     enum Field: String, CaseIterable {
         /// The stream's ARN and where its reading began, as JSON: without it the hash is not whole.
         case stream
-        /// How often the stream was taken up: by each process when it starts, and again over each new connection.
+        /// A number that grows whenever the stream is taken up: by a process when it starts, and over each new connection.
         case generation
         /// The process that took it up last, by a random name.
         case owner
@@ -26,19 +26,21 @@ package struct PositionHash: Sendable {
         package var beginning: Checkpoint.Beginning?
         /// The positions of shards.
         package var positions: [ShardID: Position] = [:]
-        /// How often the stream was taken up; nil where that is not known.
-        package var generation: Int?
         /// When the last sign of life was written, in seconds since 1970.
         package var beat: Double?
+
+        /// Whether every shard that is known was read to its end.
+        package var isFinished: Bool {
+            !positions.isEmpty && positions.values.allSatisfy { $0 == .end }
+        }
 
         /// The content of a hash.
         package init(
             beginning: Checkpoint.Beginning? = nil, positions: [ShardID: Position] = [:],
-            generation: Int? = nil, beat: Double? = nil
+            beat: Double? = nil
         ) {
             self.beginning = beginning
             self.positions = positions
-            self.generation = generation
             self.beat = beat
         }
     }
@@ -82,8 +84,7 @@ package struct PositionHash: Sendable {
             }
             switch Field(rawValue: name) {
             case .stream: content.beginning = try beginning(in: value)
-            case .generation: content.generation = Int(value)
-            case .client, .owner: break
+            case .generation, .client, .owner: break
             case .beat: content.beat = Double(value).flatMap { $0.isFinite ? $0 : nil }
             // What a later version may add.
             case nil where name.hasPrefix(Self.reserved): break

@@ -7,16 +7,16 @@ package import Walk
 struct KnownPositions {
     /// The name of this process among those that take streams up.
     let owner = String(UInt64.random(in: .min ... .max), radix: 16)
-    /// How often the streams that this process has taken up had been taken up then, that time included.
+    /// The numbers under which this process has taken streams up.
     var generations: [StreamARN: Int] = [:]
-    /// What the server said about its memory at the last sign of life.
-    var room: Room?
+    /// What the server said about its memory at the last sign of life of each stream.
+    var rooms: [StreamARN: Room] = [:]
     /// The connection over which this process last took a stream up, or tried to, see ``Session/identity``.
     var client: String?
 
     /// Whether another process has taken a stream up since this one did so.
     ///
-    /// Numbers alone don't tell: a claim whose answer was lost has counted, and a failover may have lost some.
+    /// Numbers alone don't tell: a claim whose answer was lost is this process's own.
     func isReplaced(in stream: StreamARN, generation: Int, owner: String?) -> Bool {
         guard let mine = generations[stream], owner != self.owner else { return false }
         return generation > mine
@@ -39,6 +39,43 @@ struct KnownPositions {
     }
 }
 
+/// Who has taken a stream up: the fields of the hash that keep others out.
+private struct Claim {
+    /// A number that is higher than those of all who had the stream before.
+    var generation: Int
+    /// The random name of the process.
+    var owner: String
+    /// Its connection, see ``Session/identity``; empty where the server does not say.
+    var client: String
+
+    /// The command that reads the fields.
+    static func reading(_ hash: PositionHash) -> [String] {
+        let fields: [PositionHash.Field] = [.generation, .owner, .client]
+        return ["HMGET", hash.key] + fields.map(\.rawValue)
+    }
+
+    init(generation: Int, owner: String, client: String) {
+        (self.generation, self.owner, self.client) = (generation, owner, client)
+    }
+
+    /// Reads the answer; a number that no process writes counts as none.
+    init(_ reply: Reply) throws(SinkError) {
+        guard case .array(let values) = reply, values.count == 3 else { throw Reply.mismatch }
+        let number = values[0].text.flatMap { Int($0) } ?? 0
+        generation = (0..<(1 << 53)).contains(number) ? number : 0
+        owner = values[1].text ?? ""
+        client = values[2].text ?? ""
+    }
+
+    /// The command that writes the fields.
+    func writing(_ hash: PositionHash) -> [String] {
+        [
+            "HSET", hash.key, PositionHash.Field.generation.rawValue, String(generation),
+            PositionHash.Field.owner.rawValue, owner, PositionHash.Field.client.rawValue, client,
+        ]
+    }
+}
+
 extension RedisSink {
     package var holdsPositions: Bool { positionsName != nil }
 
@@ -58,66 +95,52 @@ extension RedisSink {
     ///   holds something else.
     package func memory(of stream: StreamARN) async throws(SinkError) -> CacheMemory {
         let hash = hash(of: stream)
-        let before = [PositionHash.Field.generation, .owner, .client].map(\.rawValue)
-        let first = try await answer(to: [["HMGET", hash.key] + before], era: nil)
-        guard case .array(let found) = first.replies[0], found.count == before.count else {
-            throw Reply.mismatch
-        }
+        let first = try await answer(to: [Claim.reading(hash)], era: nil)
+        let found = try Claim(first.replies[0])
         let isReplaced = known.withLock { known in
-            known.isReplaced(
-                in: stream, generation: found[0].text.flatMap { Int($0) } ?? 0,
-                owner: found[1].text)
+            known.isReplaced(in: stream, generation: found.generation, owner: found.owner)
         }
         if isReplaced { throw Self.replaced(hash) }
         // What this process itself has sent and was not carried out yet would look like somebody else's.
         if let client = known.withLock({ $0.client }) { try await end(client, of: first) }
         known.withLock { $0.client = first.identity }
-        try await claim(hash, over: first)
+        try await claim(hash, after: found, over: first)
         let content = try hash.content(
             of: try await transaction([["HGETALL", hash.key]], era: first.era)[0])
         var memory = CacheMemory(
             era: first.era, beginning: content.beginning, positions: content.positions)
-        if content.beginning == nil { memory.isEvicted = try await wasEvicted(first) }
+        if content.beginning == nil { memory.isEvicted = try await wasEvicted(stream, first) }
         return memory
     }
 
     /// Writes into the hash that the stream is this process's, and ends the connection of whoever had it.
     ///
-    /// In one step, so that of two who take the stream up at the same time each knows the other.
+    /// Of two who do so at the same moment the later one sees what the other wrote, and is the one that counts. The number never
+    /// goes back, whatever Redis loses: it is the time, or one more than what is known.
     private func claim(
-        _ hash: PositionHash, over answer: Job.Answer
+        _ hash: PositionHash, after found: Claim, over answer: Job.Answer
     ) async throws(SinkError) {
-        let (owner, client) = (
-            PositionHash.Field.owner.rawValue, PositionHash.Field.client.rawValue
-        )
-        let generation = PositionHash.Field.generation.rawValue
-        let me = known.withLock(\.owner)
+        let (me, mine) = known.withLock { ($0.owner, $0.generations[hash.stream] ?? 0) }
+        let claim = Claim(
+            generation: max(found.generation, mine, Int(Self.time * 1_000)) + 1, owner: me,
+            client: answer.identity ?? "")
         let results = try await transaction(
-            [
-                ["HMGET", hash.key, owner, client],
-                ["HINCRBY", hash.key, generation, "1"],
-                ["HSET", hash.key, owner, me, client, answer.identity ?? ""],
-            ], era: answer.era)
-        guard case .array(let found) = results[0], found.count == 2,
-            case .integer(let count) = results[1]
-        else { throw Reply.mismatch }
+            [Claim.reading(hash), claim.writing(hash)], era: answer.era)
+        let latest = try Claim(results[0])
         let isReplaced = known.withLock { known in
             known.isReplaced(
-                in: hash.stream, generation: Int(count) - 1, owner: found[0].text)
+                in: hash.stream, generation: latest.generation, owner: latest.owner)
         }
         if isReplaced {
             // Too late: what belongs to the other one is given back.
-            _ = try await transaction(
-                [
-                    ["HINCRBY", hash.key, generation, "-1"],
-                    [
-                        "HSET", hash.key, owner, found[0].text ?? "", client, found[1].text ?? "",
-                    ],
-                ], era: answer.era)
+            _ = try await transaction([latest.writing(hash)], era: answer.era)
             throw Self.replaced(hash)
         }
-        known.withLock { $0.generations[hash.stream] = Int(count) }
-        if let earlier = found[1].text { try await end(earlier, of: answer) }
+        known.withLock { $0.generations[hash.stream] = claim.generation }
+        try await end(latest.client, of: answer)
+        guard latest.generation >= claim.generation else { return }
+        // Somebody came in between with a higher number, and would not see that it is over.
+        try await self.claim(hash, after: latest, over: answer)
     }
 
     /// Replaces the hash of a stream's positions.
@@ -144,11 +167,10 @@ extension RedisSink {
             to: [["HDEL", hash(of: stream).key] + shards.map(\.description)], era: era)
     }
 
-    /// Removes the hash of a stream that is over.
-    package func forget(_ stream: StreamARN, era: Int) async throws(SinkError) {
-        let hash = hash(of: stream)
-        _ = try await transaction(
-            [["DEL", hash.key], ["SREM", hash.indexKey, stream.description]], era: era)
+    /// Lets the hash of a stream that is over expire.
+    package func expire(_ stream: StreamARN, era: Int) async throws(SinkError) {
+        _ = try await answer(
+            to: [["EXPIRE", hash(of: stream).key, String(Self.keptSeconds)]], era: era)
     }
 
     /// Writes the time into the hash, and sees whether the hash is whole and still this process's.
@@ -178,7 +200,7 @@ extension RedisSink {
         }
         if isReplaced { throw Self.replaced(hash) }
         let room = try await room(era: era)
-        known.withLock { $0.room = room }
+        known.withLock { $0.rooms[stream] = room }
     }
 
     /// Reads the positions of a stream as they are, without taking the stream over.
@@ -203,6 +225,10 @@ extension RedisSink {
 
     // MARK: Parts
 
+    /// How long the hash of a stream that is over is kept: for longer than the stream is listed, so that nobody who starts
+    /// without a file, or with an old one, takes it for lost.
+    private static let keptSeconds = 72 * 3_600
+
     private static var time: Double { Date().timeIntervalSince1970 }
 
     private static func replaced(_ hash: PositionHash) -> SinkError {
@@ -222,8 +248,11 @@ extension RedisSink {
     }
 
     /// Whether the hash is missing because the server made room.
-    private func wasEvicted(_ answer: Job.Answer) async throws(SinkError) -> Bool {
-        guard let before = known.withLock({ $0.room }), let now = try await room(era: answer.era)
+    private func wasEvicted(
+        _ stream: StreamARN, _ answer: Job.Answer
+    ) async throws(SinkError) -> Bool {
+        guard let before = known.withLock({ $0.rooms[stream] }),
+            let now = try await room(era: answer.era)
         else { return false }
         return now.hasEvicted(since: before)
     }

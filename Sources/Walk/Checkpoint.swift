@@ -70,6 +70,16 @@ package struct Checkpoint: Equatable, Sendable {
         }
     }
 
+    /// What is known of the positions that the cache holds of a stream.
+    package enum CachedPositions: Equatable, Sendable, CaseIterable {
+        /// None were written there.
+        case never
+        /// They are written with every change: if there are none any more, the cache was emptied.
+        case current
+        /// The cache was written to without them: they are old, whatever they say.
+        case old
+    }
+
     /// What is remembered of one stream.
     package struct Stream: Equatable, Sendable {
         /// When the reading of the stream began, and where.
@@ -80,26 +90,22 @@ package struct Checkpoint: Equatable, Sendable {
         package var gaps: [Gap]
         /// Whether the stream was switched off and everything in it is applied.
         package var isDrained: Bool
-        /// Whether the cache holds the positions as well: if it has none any more, it was emptied.
-        package var isCached: Bool
-        /// Whether the cache was written to without positions: any that it holds are old, whatever they say.
-        package var isCacheOld: Bool
+        /// What is known of the positions that the cache holds.
+        package var cached: CachedPositions
         /// How far shards had been applied whose changes the cache has lost, and that are not there again yet.
         package var lost: [ShardID: Position]
 
         /// A stream with its shards.
         package init(
             beginning: Beginning, shards: [ShardID: Shard] = [:], gaps: [Gap] = [],
-            isDrained: Bool = false, isCached: Bool = false, isCacheOld: Bool = false,
+            isDrained: Bool = false, cached: CachedPositions = .never,
             lost: [ShardID: Position] = [:]
         ) {
             self.beginning = beginning
             self.shards = shards
             self.gaps = gaps
             self.isDrained = isDrained
-            precondition(!isCached || !isCacheOld, "positions are up to date or they are not")
-            self.isCached = isCached
-            self.isCacheOld = isCacheOld
+            self.cached = cached
             self.lost = lost
         }
     }
@@ -229,8 +235,8 @@ private struct CheckpointText: Decodable {
             }
             result.streams[arn] = Checkpoint.Stream(
                 beginning: stream.beginning, shards: shards, gaps: stream.gaps,
-                isDrained: stream.drained, isCached: stream.cached == true,
-                isCacheOld: stream.cached == false, lost: lost)
+                isDrained: stream.drained,
+                cached: stream.cached.map { $0 ? .current : .old } ?? .never, lost: lost)
         }
         return result
     }

@@ -37,9 +37,9 @@ struct CheckpointWriter {
                 writer.member("newestShardTime", stream.beginning.newestShardTime)
                 writer.member("time", stream.beginning.time)
             }
-            if stream.isCached || stream.isCacheOld {
+            if stream.cached != .never {
                 writer.name("cached")
-                writer.raw(stream.isCached ? "true" : "false")
+                writer.raw(stream.cached == .current ? "true" : "false")
             }
             writer.name("drained")
             writer.raw(stream.isDrained ? "true" : "false")

@@ -1,4 +1,5 @@
 import Logging
+import Records
 
 /// What the walk of a stream does about the positions that the cache holds.
 struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
@@ -10,7 +11,12 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var beginning: StartPosition?
         /// How far shards had been applied before the cache was emptied.
         var lost: [ShardID: Position] = [:]
+        /// What was known of the stream that begins; true until its beginning is written to the cache.
+        var before: Checkpoint.Stream?
     }
+
+    /// How soon a sign of life is tried again that could not be written because the cache was away.
+    private static var beatAgain: Duration { .milliseconds(250) }
 
     /// The most shards that are forgotten at once.
     private static var forgottenAtOnce: Int { 500 }
@@ -29,7 +35,7 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     func takeUp(from start: StartPosition, anew: Bool) async throws(WalkError) -> Footing? {
         guard parts.sink.holdsPositions else {
             // Before the first write: what the cache still holds of positions would say more than it has.
-            if parts.progress.setCached(stream, false) { await parts.remember() }
+            if parts.progress.setCached(stream, .old) { await parts.remember() }
             let isNew = anew || !parts.progress.knows(stream)
             return Footing(beginning: isNew ? start : nil)
         }
@@ -39,8 +45,8 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                     try await parts.sink.memory(of: stream)
                 })
             else { continue }
-            if anew { return Footing(era: cache.era, beginning: start) }
             let known = parts.progress.streams[stream]?.memory
+            if anew { return Footing(era: cache.era, beginning: start, before: known) }
             switch Reconciliation(
                 known, cache, onLoss: parts.onCacheLoss, time: parts.clock.time)
             {
@@ -50,11 +56,22 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                 parts.logger.error(
                     "the cache was emptied; all that the stream still keeps is written again",
                     metadata: ["stream": "\(stream)", "shards": "\(lost.count)"])
-                return Footing(era: cache.era, beginning: .trimHorizon, lost: lost)
+                return Footing(
+                    era: cache.era, beginning: .trimHorizon, lost: lost, before: known)
             case .resume(let memory, let isUnwritten):
                 parts.report(parts.progress.restore(stream, to: memory), of: stream)
                 reportLoss(since: known, memory)
-                if isUnwritten, try await !establish(era: cache.era) { continue }
+                if isUnwritten {
+                    guard try await establish(memory, era: cache.era) else { continue }
+                    parts.progress.setCached(stream, .current)
+                    if known?.cached == .current,
+                        memory.shards.values.contains(where: \.position.hasBegun)
+                    {
+                        reportAbsence(cache)
+                    }
+                    // Whoever starts again with a file that says otherwise would take the cache back.
+                    await parts.remember()
+                }
                 return Footing(era: cache.era)
             }
         }
@@ -64,37 +81,38 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
     /// Writes all positions to the cache; false when the task is cancelled, or when they have to be read before.
     ///
     /// - Throws: ``WalkError`` when somebody else applies the stream.
-    func establish(era: Int) async throws(WalkError) -> Bool {
-        let memory = parts.progress.visit(stream) { $0.memory }
+    func establish(_ memory: Checkpoint.Stream, era: Int) async throws(WalkError) -> Bool {
         let answer: Void? = try await patiently { () async throws(SinkError) in
             try await parts.sink.establish(stream, memory, era: era)
         }
-        guard answer != nil else { return false }
-        parts.progress.setCached(stream, true)
-        return true
+        return answer != nil
     }
 
-    /// Whether the cache still has what it acknowledged: false when the positions have to be read again.
+    /// Whether the cache still has what it acknowledged: false when the positions have to be read again, nil when the task is
+    /// cancelled.
     ///
     /// - Throws: ``WalkError`` when somebody else applies the stream.
-    func confirm(era: Int) async throws(WalkError) -> Bool {
+    func confirm(era: Int) async throws(WalkError) -> Bool? {
         let answer: Void? = try await patiently { () async throws(SinkError) in
             try await parts.sink.beat(stream, era: era)
         }
-        return answer != nil || Task.isCancelled
+        return answer != nil ? true : Task.isCancelled ? nil : false
     }
 
     /// Gives the positions a sign of life on a beat, until the task is cancelled or they have to be read again.
     func watch(era: Int) async -> SinkError? {
+        var pause = parts.beat
         while true {
-            await parts.clock.sleep(for: parts.beat)
+            await parts.clock.sleep(for: pause)
             guard !Task.isCancelled else { return nil }
+            pause = parts.beat
             do throws(SinkError) {
                 try await parts.sink.beat(stream, era: era)
             } catch {
                 let verdict = Verdict(on: error)
                 if verdict == .reread || verdict == .yield { return error }
-                // A connection that is lost tells of itself.
+                // A connection that is lost tells of itself, and may be there again at any moment.
+                if verdict == .retry { pause = min(pause, Self.beatAgain) }
                 guard verdict != .retry, !Task.isCancelled else { continue }
                 parts.failures.note(
                     "beat/\(error.kind.rawValue)", level: .error, at: parts.clock.uptime,
@@ -106,6 +124,9 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
 
     /// Removes the positions of shards that are over from the cache; what can't be removed now is harmless.
     func forget(_ shards: [ShardID], era: Int) async {
+        // What the file still has and the cache no more would be taken for lost.
+        parts.progress.noteChange()
+        await parts.remember()
         var rest = shards[...]
         while !rest.isEmpty, !Task.isCancelled {
             let part = rest.prefix(Self.forgottenAtOnce)
@@ -114,13 +135,22 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         }
     }
 
-    /// Removes the positions of the stream, which is over, from the cache; what can't be removed now is harmless.
-    func forgetStream(era: Int?) async {
-        guard let era else { return }
-        // Before it is true, as what is gone and not known to be would be taken for an emptied cache.
-        parts.progress.setCached(stream, false)
-        await parts.remember()
-        try? await parts.sink.forget(stream, era: era)
+    /// Writes to the cache that shards are over which are not read; what can't be written now is harmless.
+    func pass(_ shards: [ShardID], era: Int) async -> SinkError? {
+        for shard in shards {
+            let step = Step(of: shard, in: stream, from: .trimHorizon, to: .end, era: era)
+            do throws(SinkError) {
+                try await parts.sink.apply(ChangeSet(changes: [], page: [], owned: []), step)
+            } catch {
+                if [.outdated, .foreign].contains(error.kind) { return error }
+            }
+        }
+        return nil
+    }
+
+    /// Lets the positions of the stream, which is over, go by themselves; where that can't be done now, they stay.
+    func expire(era: Int) async {
+        try? await parts.sink.expire(stream, era: era)
     }
 
     /// Gives up what the cache lost of shards that are listed no more.
@@ -135,12 +165,27 @@ struct PositionKeeper<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             }
         }
         guard !unlisted.isEmpty else { return }
-        parts.addGap(
-            to: stream, nil,
-            "the cache lost changes that the stream does not hold any more; they come back when they change again"
-        )
+        parts.addGap(to: stream, nil, Self.trimmedLoss)
         let recovery = parts.progress.update(stream) { $0.giveUp(unlisted) }
         parts.report(recovery, of: stream)
+    }
+
+    /// The gap where the cache lost what is trimmed by now.
+    static var trimmedLoss: String {
+        "the cache lost changes that the stream does not hold any more; they come back when they change again"
+    }
+
+    /// Reports that the positions were gone and are written again, while what else was gone stays so.
+    private func reportAbsence(_ cache: CacheMemory) {
+        guard !cache.isEvicted else {
+            parts.logger.warning(
+                "the cache had made room by removing the positions; they are written again",
+                metadata: ["stream": "\(stream)"])
+            return
+        }
+        parts.logger.error(
+            "the cache was emptied, and is not filled again as redis.onCacheLoss is resume; what it held comes back when it changes",
+            metadata: ["stream": "\(stream)"])
     }
 
     /// Calls the cache until it answers; nil when the task is cancelled, or when the positions have to be read again.

@@ -14,10 +14,8 @@ package final class Progress: Sendable {
         package fileprivate(set) var gaps: [Checkpoint.Gap] = []
         /// Whether the stream was switched off and everything in it is applied.
         package fileprivate(set) var isDrained = false
-        /// Whether the cache holds the positions as well.
-        package fileprivate(set) var isCached = false
-        /// Whether the cache is written to without positions.
-        package fileprivate(set) var isCacheOld = false
+        /// What is known of the positions that the cache holds.
+        package fileprivate(set) var cached = Checkpoint.CachedPositions.never
         /// How far shards had been applied whose changes the cache has lost, and that are not there again yet.
         package fileprivate(set) var lost: [ShardID: Position] = [:]
         private var recovery = Recovery()
@@ -30,8 +28,7 @@ package final class Progress: Sendable {
             tree = ShardTree(memory, inSameProcess: inSameProcess)
             gaps = memory.gaps
             isDrained = memory.isDrained
-            isCached = memory.isCached
-            isCacheOld = memory.isCacheOld
+            cached = memory.cached
             lost = memory.lost
         }
 
@@ -39,7 +36,7 @@ package final class Progress: Sendable {
         package var memory: Checkpoint.Stream {
             Checkpoint.Stream(
                 beginning: tree.beginning, shards: tree.memory, gaps: gaps, isDrained: isDrained,
-                isCached: isCached, isCacheOld: isCacheOld, lost: lost)
+                cached: cached, lost: lost)
         }
 
         /// Notes that records of a shard are written which the cache had lost; returns what has been written again when
@@ -164,22 +161,23 @@ package final class Progress: Sendable {
         state.withLock { state in
             state.revision += 1
             var restored = Stream(memory, inSameProcess: true)
+            let before = state.gapsBefore.removeValue(forKey: stream) ?? []
+            restored.gaps = (restored.gaps + before).suffix(Checkpoint.gapsMaximum)
             let recovery = restored.continueRecovery(of: state.streams[stream])
             state.streams[stream] = restored
             return recovery
         }
     }
 
-    /// Notes that the cache holds the positions of a stream, or is written to without them; says whether that is news.
+    /// Notes what is known of the positions that the cache holds of a stream; says whether that is news.
     @discardableResult
-    package func setCached(_ stream: StreamARN, _ isCached: Bool) -> Bool {
+    package func setCached(
+        _ stream: StreamARN, _ cached: Checkpoint.CachedPositions
+    ) -> Bool {
         state.withLock { state in
-            guard var known = state.streams[stream],
-                known.isCached != isCached || known.isCacheOld == isCached
-            else { return false }
-            (known.isCached, known.isCacheOld) = (isCached, !isCached)
+            guard let known = state.streams[stream], known.cached != cached else { return false }
             state.revision += 1
-            state.streams[stream] = known
+            state.streams[stream]?.cached = cached
             return true
         }
     }

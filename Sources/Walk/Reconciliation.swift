@@ -29,13 +29,25 @@ package enum Reconciliation: Equatable, Sendable {
                 Checkpoint.Stream(
                     beginning: beginning,
                     shards: cache.positions.mapValues { Self.shard(at: $0, time: time) },
-                    isCached: true),
+                    cached: .current),
                 unwritten: false)
         case (let file?, nil): self = Self.withoutCache(file, cache, onLoss: policy, time: time)
         case (let file?, let beginning?):
-            self =
-                Self.isOld(cache, for: file)
-                ? .resume(file, unwritten: true) : Self.merged(file, cache, beginning, time: time)
+            let isOlder = beginning.time < file.beginning.time
+            if file.cached == .current {
+                // A failover has lost that the stream was begun anew.
+                self =
+                    isOlder
+                    ? .refill(lost: Self.lost(of: file))
+                    : Self.merged(file, cache, beginning, time: time)
+            } else {
+                // The cache was written to without its positions, or they are from before a beginning that is not written
+                // there yet: then the checkpoint alone knows.
+                self =
+                    file.cached == .old || isOlder
+                    ? .resume(file, unwritten: true)
+                    : Self.merged(file, cache, beginning, time: time)
+            }
         }
     }
 
@@ -44,18 +56,24 @@ package enum Reconciliation: Equatable, Sendable {
         time: Double
     ) -> Reconciliation {
         // Positions that were never written there can't be lost.
-        guard file.isCached else { return .resume(file, unwritten: true) }
+        guard file.cached == .current else { return .resume(file, unwritten: true) }
         if cache.isEvicted { return .resume(advanced(file, cache, time: time), unwritten: true) }
         switch policy {
         case .rewind:
-            var lost = file.lost
-            for (id, shard) in file.shards where shard.position.hasBegun {
-                lost[id] = furthest(lost[id], shard.position)
-            }
+            let lost = lost(of: file)
             return lost.isEmpty ? .resume(file, unwritten: true) : .refill(lost: lost)
         case .resume: return .resume(advanced(file, cache, time: time), unwritten: true)
         case .stop: return .stop
         }
+    }
+
+    /// How far the shards of a stream had been applied at any time.
+    private static func lost(of file: Checkpoint.Stream) -> [ShardID: Position] {
+        var lost = file.lost
+        for (id, shard) in file.shards where shard.position.hasBegun {
+            lost[id] = furthest(lost[id], shard.position)
+        }
+        return lost
     }
 
     /// The checkpoint, with the steps that were made since the cache lost its positions: they are how that was noticed.
@@ -87,11 +105,15 @@ package enum Reconciliation: Equatable, Sendable {
                 if isAhead { stream.lost[id] = furthest(stream.lost[id], shard.position) }
                 var moved = Self.shard(at: position, time: time)
                 moved.parent = shard.parent
-                moved.blocked = position == .end ? nil : shard.blocked
+                // What it was stopped at is still to come.
+                moved.blocked = isAhead || position == .end ? nil : shard.blocked
                 stream.shards[id] = moved
             } else if isAhead, !(shard.position == .end && continued.contains(id)) {
                 // Found again by the next listing, it is read from its beginning.
                 stream.lost[id] = furthest(stream.lost[id], shard.position)
+                stream.shards[id] = nil
+            } else if !shard.position.hasBegun, file.beginning != beginning {
+                // An older checkpoint's: where such a shard is read from, its beginning says.
                 stream.shards[id] = nil
             }
         }
@@ -99,15 +121,8 @@ package enum Reconciliation: Equatable, Sendable {
             stream.shards[id] = Self.shard(at: position, time: time)
         }
         stream.forgetRecovered()
-        stream.isCached = true
+        stream.cached = .current
         return .resume(stream, unwritten: false)
-    }
-
-    /// Whether the cache was written to without its positions, or they are from before a beginning that is not written there
-    /// yet: then the checkpoint alone knows.
-    private static func isOld(_ cache: CacheMemory, for file: Checkpoint.Stream) -> Bool {
-        guard !file.isCached else { return false }
-        return file.isCacheOld || file.beginning != cache.beginning
     }
 
     /// The shards of which the cache holds a position, or held one until another took over: all those before a shard that it

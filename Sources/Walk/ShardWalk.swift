@@ -164,10 +164,13 @@ package struct ShardWalk<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendabl
         let isClosed = parts.progress.catchUp(stream, shard.id)
         if count == Self.emptyPagesAtHead {
             // Whatever the cache had lost and is not there again has been trimmed.
-            let recovery = parts.progress.lost(of: shard.id, in: stream).flatMap { _ in
-                parts.progress.update(stream) { $0.noteRecovered(shard.id, upTo: .end) }
+            if case .after? = parts.progress.lost(of: shard.id, in: stream) {
+                parts.addGap(to: stream, nil, PositionKeeper<Stream, Cache, Clock>.trimmedLoss)
+                let recovery = parts.progress.update(stream) {
+                    $0.noteRecovered(shard.id, upTo: .end)
+                }
+                parts.report(recovery, of: stream)
             }
-            parts.report(recovery, of: stream)
         }
         if goal != .follow, !isClosed, count >= Self.emptyPagesAtHead { return true }
         // What has ended, or is only to be caught up with, is not worth waiting for.

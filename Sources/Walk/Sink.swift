@@ -27,8 +27,8 @@ package protocol Sink: Sendable {
         _ shards: [ShardID], of stream: StreamARN, era: Int
     ) async throws(SinkError)
 
-    /// Forgets all positions of a stream that is over.
-    func forget(_ stream: StreamARN, era: Int) async throws(SinkError)
+    /// Keeps the positions of a stream that is over for as long as anybody may ask for them, and no longer.
+    func expire(_ stream: StreamARN, era: Int) async throws(SinkError)
 
     /// Writes a sign of life to the positions, and so notices when they are lost or the cache takes no writes.
     func beat(_ stream: StreamARN, era: Int) async throws(SinkError)

@@ -87,10 +87,16 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             generator = walk.generator
             guard case .ended(let ending) = try stretch.get() else { continue }
             // What was lost a moment ago is not noticed yet, and nobody will be there to notice it.
-            if ending != .cancelled, let era = footing.era, try await !positions.confirm(era: era) {
-                continue
+            if ending != .cancelled, let era = footing.era {
+                guard let isConfirmed = try await positions.confirm(era: era) else {
+                    return .cancelled
+                }
+                guard isConfirmed else { continue }
             }
-            if ending == .drained { await positions.forgetStream(era: footing.era) }
+            if ending == .drained {
+                parts.progress.drain(stream)
+                if let era = footing.era { await positions.expire(era: era) }
+            }
             return ending
         }
     }
@@ -101,10 +107,8 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
             proceed(&walk, &group)
             while let event = await group.next() {
                 var ending = handle(event, &walk)
-                if walk.hasBegun {
-                    walk.hasBegun = false
-                    await parts.remember()
-                    ending = await establish(&walk)
+                if let beginning = walk.beginning.take() {
+                    ending = await begin(beginning, &walk)
                 }
                 if walk.hasGap {
                     walk.hasGap = false
@@ -125,6 +129,14 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         }
     }
 
+    /// A stream that is about to begin, with its first whole listing and when that was begun.
+    private struct Beginning {
+        let start: StartPosition
+        let tree: ShardTree
+        let listed: Set<ShardID>
+        let begunAt: Duration
+    }
+
     /// What the coordinating task knows beside the progress.
     private struct Coordination {
         var plan: DiscoveryPlan
@@ -140,8 +152,10 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         var passing: [ShardID] = []
         /// Finished shards whose positions the cache may forget.
         var over: [ShardID] = []
-        /// Whether the stream has begun just now.
-        var hasBegun = false
+        /// Shards that are not read, which the cache does not know yet.
+        var skipped: [ShardID] = []
+        /// The beginning of the stream, once its shards are known.
+        var beginning: Beginning?
         /// Whether a gap was noticed just now.
         var hasGap = false
         var generator: SeededGenerator
@@ -249,6 +263,11 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                 return .cache(nil)
             }
         }
+        if !walk.skipped.isEmpty {
+            let skipped = walk.skipped
+            walk.skipped = []
+            group.addTask { .cache(await positions.pass(skipped, era: era)) }
+        }
         guard !walk.isBeating else { return }
         walk.isBeating = true
         group.addTask { .cache(await positions.watch(era: era)) }
@@ -286,15 +305,46 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         return ending(walk).map { .success(.ended($0)) }
     }
 
-    /// Writes the positions of a stream that has begun just now to the cache.
-    private func establish(_ walk: inout Coordination) async -> Result<Stretch, WalkError>? {
-        guard let era = walk.footing.era else { return stretchEnd(walk) }
-        do throws(WalkError) {
-            walk.isOutdated = !(try await positions.establish(era: era))
-            return stretchEnd(walk)
-        } catch {
-            return .failure(error)
+    /// Begins a stream whose shards are known.
+    ///
+    /// What was remembered of it is true until the cache knows that it begins anew; where nothing was, the beginning is
+    /// remembered before anything can follow from it.
+    private func begin(
+        _ beginning: Beginning, _ walk: inout Coordination
+    ) async -> Result<Stretch, WalkError>? {
+        let footing = walk.footing
+        if footing.before == nil {
+            parts.progress.begin(stream, with: beginning.tree)
+            walk.isNew = false
+            await parts.remember()
         }
+        if let era = footing.era {
+            let memory = Checkpoint.Stream(
+                beginning: beginning.tree.beginning, shards: beginning.tree.memory)
+            do throws(WalkError) {
+                walk.isOutdated = !(try await positions.establish(memory, era: era))
+            } catch {
+                return .failure(error)
+            }
+            guard !walk.isOutdated else { return stretchEnd(walk) }
+        }
+        if footing.before != nil {
+            parts.progress.begin(stream, with: beginning.tree, lost: footing.lost)
+            walk.isNew = false
+        }
+        if footing.era != nil {
+            parts.progress.setCached(stream, .current)
+            await parts.remember()
+        }
+        parts.logger.info(
+            "stream opened",
+            metadata: [
+                "stream": "\(stream)", "start": "\(beginning.start.rawValue)",
+                "shards": "\(beginning.listed.count)",
+            ])
+        complete(beginning.listed, begunAt: beginning.begunAt, &walk)
+        settle(&walk)
+        return stretchEnd(walk)
     }
 
     private func note(_ error: SinkError, _ walk: inout Coordination) {
@@ -407,31 +457,22 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
                 metadata: ["stream": "\(stream)"])
             walk.firstListing = []
         case .whole(let listed, let begunAt):
-            begin(description.status, &walk)
-            guard !walk.isNew else { break }
             walk.isDisabled = description.status == .disabled
-            complete(listed, begunAt: begunAt, &walk)
+            guard walk.isNew else {
+                complete(listed, begunAt: begunAt, &walk)
+                break
+            }
+            // While a stream is being switched on, no shards are listed yet.
+            if description.status != .enabling, let start = walk.footing.beginning {
+                let tree = ShardTree(
+                    walk.firstListing, at: start, time: parts.clock.time,
+                    isServiceTime: parts.clock.isServiceTime)
+                walk.beginning = Beginning(
+                    start: start, tree: tree, listed: listed, begunAt: begunAt)
+            }
+            walk.firstListing = []
         }
         settle(&walk)
-    }
-
-    /// Begins a stream once its shards are known; what was remembered of it is kept until this moment.
-    private func begin(_ status: StreamStatus, _ walk: inout Coordination) {
-        defer { walk.firstListing = [] }
-        // While a stream is being switched on, no shards are listed yet.
-        guard walk.isNew, status != .enabling, let start = walk.footing.beginning else { return }
-        let tree = ShardTree(
-            walk.firstListing, at: start, time: parts.clock.time,
-            isServiceTime: parts.clock.isServiceTime)
-        parts.progress.begin(stream, with: tree, lost: walk.footing.lost)
-        walk.isNew = false
-        walk.hasBegun = true
-        parts.logger.info(
-            "stream opened",
-            metadata: [
-                "stream": "\(stream)", "start": "\(start.rawValue)",
-                "shards": "\(walk.firstListing.count)",
-            ])
     }
 
     private func take(_ shards: [Shard], _ walk: inout Coordination) {
@@ -440,6 +481,9 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         }
         if !news.isEmpty { parts.progress.noteChange() }
         for parent in news.compactMap(\.shard.parent) { walk.plan.settle(parent) }
+        if walk.footing.era != nil {
+            walk.skipped += news.filter { $0.discovery != .found }.map(\.shard.id)
+        }
         for (shard, discovery) in news {
             switch discovery {
             case .found: walk.catchUp?.found(shard)
@@ -546,7 +590,6 @@ package struct Walker<Stream: Source, Cache: Sink, Clock: WalkClock>: Sendable {
         }
         if isCaughtUp { return .caughtUp(blocked: walk.blocked) }
         guard isDone, !walk.plan.isLookingForChildren(at: now) else { return nil }
-        parts.progress.drain(stream)
         return .drained
     }
 }

@@ -67,17 +67,19 @@ struct Follower: Sendable {
     func run() async -> Ending {
         var left = 0
         // What an older stream of the table still holds comes first: it is older than everything in the new one.
-        let older = await olderStreams()
+        let held = await heldStreams()
+        let older = olderStreams(held)
         for older in older where !isDrained(older) {
-            switch await finish(older) {
+            switch await finish(older, isFinished: held[older]?.isFinished ?? false) {
             case .done(let blocked): left += blocked
             case .interrupted: return .interrupted
-            case .failed: break
+            case .failed(let stop): return .failed(stop)
             }
         }
         var current = target
         var (start, beginsAnew) = (target.stream.start, restarts)
-        if !parts.progress.knows(current.arn), !older.isEmpty {
+        let isKnown = parts.progress.knows(current.arn) || held[current.arn] != nil
+        if !isKnown, !older.isEmpty {
             addSwitchGap(to: current.arn)
             start = .trimHorizon
         }
@@ -119,8 +121,8 @@ struct Follower: Sendable {
         }
     }
 
-    /// Reads an older stream of the table to its end, with the keys that the table had then.
-    private func finish(_ older: StreamARN) async -> Ending {
+    /// Reads an older stream of the table to its end, with the keys that the table had then; one that `isFinished` may be gone.
+    private func finish(_ older: StreamARN, isFinished: Bool) async -> Ending {
         parts.logger.warning(
             "the table has a new stream; the old one is read to its end first",
             metadata: ["stream": "\(older)", "new": "\(target.arn)"])
@@ -134,6 +136,9 @@ struct Follower: Sendable {
             case .success(.cancelled): return .interrupted
             case .success(.caughtUp(let blocked)): return .done(left: blocked)
             case .success(.drained): return .done(left: 0)
+            case .failure(.foreign(let reason)):
+                return .failed(Stop(.foreign(reason), of: target.stream.origin))
+            case .failure(.cacheLost): return .failed(Stop(.cacheLost, of: target.stream.origin))
             case .failure(let error): failure = "\(error)"
             }
         } catch {
@@ -141,6 +146,8 @@ struct Follower: Sendable {
             failure = error.reason
         }
         parts.progress.drain(older)
+        // Redis says that nothing was left to be read.
+        if isFinished { return .done(left: 0) }
         let reason = "the stream is gone before it was read to its end: \(failure)"
         parts.progress.addGap(
             Checkpoint.Gap(shard: nil, reason: reason, noticedAt: parts.clock.time), to: older)
@@ -174,25 +181,37 @@ struct Follower: Sendable {
     }
 
     /// The streams of the table that were followed before this one, oldest first, so that it goes on with what they left.
-    ///
-    /// Where the checkpoint knows nothing of the table, Redis may: a container without a volume forgets.
-    private func olderStreams() async -> [StreamARN] {
+    private func olderStreams(
+        _ held: [StreamARN: PositionHash.Content]
+    ) -> [StreamARN] {
         guard case .table = target.stream.origin else { return [] }
-        func isOlder(_ other: StreamARN) -> Bool {
-            other.table == target.arn.table && other.region == target.arn.region
-                && other.label < target.arn.label
-        }
-        let known = parts.progress.streams.keys.filter { $0.table == target.arn.table }
-        guard known.isEmpty, parts.sink.holdsPositions else {
-            return known.filter(isOlder).sorted { $0.label < $1.label }
-        }
+        let known = parts.progress.streams.keys.filter { isOfTable($0) }
+        return Set(known).union(held.keys).filter { $0.label < target.arn.label }
+            .sorted { $0.label < $1.label }
+    }
+
+    private func isOfTable(_ other: StreamARN) -> Bool {
+        other.table == target.arn.table && other.region == target.arn.region
+    }
+
+    /// The streams of the table that Redis holds positions of, where the checkpoint knows nothing of the table: a container
+    /// without a volume forgets.
+    private func heldStreams() async -> [StreamARN: PositionHash.Content] {
+        guard case .table = target.stream.origin, parts.sink.holdsPositions,
+            !parts.progress.streams.keys.contains(where: isOfTable)
+        else { return [:] }
         var backoff = Backoff(
-            base: .milliseconds(100), maximum: .seconds(5),
+            base: .milliseconds(100), maximum: .seconds(2),
             generator: SeededGenerator(seed: .random(in: .min ... .max)))
         while !Task.isCancelled {
             parts.progress.noteActivity()
             do throws(SinkError) {
-                return try await parts.sink.streams().filter(isOlder)
+                var held: [StreamARN: PositionHash.Content] = [:]
+                for stream in try await parts.sink.streams() where isOfTable(stream) {
+                    let content = try await parts.sink.positions(of: stream)
+                    if content.beginning != nil { held[stream] = content }
+                }
+                return held
             } catch {
                 let verdict = Verdict(on: error)
                 parts.failures.note(
@@ -200,10 +219,11 @@ struct Follower: Sendable {
                     level: verdict == .retry ? .warning : .error, at: parts.clock.uptime,
                     "the cache's positions can't be read or written; the walk waits for them, trying again",
                     ["stream": "\(target.arn)", "error": "\(error)"])
-                await parts.clock.sleep(for: verdict.pause(&backoff))
+                let pause: Verdict = verdict == .block ? .retrySlowly : verdict
+                await parts.clock.sleep(for: pause.pause(&backoff))
             }
         }
-        return []
+        return [:]
     }
 
     /// Waits until the table names a stream again: another one if the last `isOver`; nil when the task is cancelled.

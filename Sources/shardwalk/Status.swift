@@ -169,13 +169,15 @@ struct StatusReport {
 
     private func words(for content: PositionHash.Content, _ stream: Checkpoint.Stream?) -> String {
         guard content.beginning != nil else {
-            return stream?.isCached == true
+            return stream?.cached == .current
                 ? "holds no positions of this stream any more: it was emptied; redis.onCacheLoss says what follows"
                 : "holds no positions of this stream yet"
         }
+        guard stream?.cached != .old else {
+            return "holds old positions, from before they were switched off: the file is right"
+        }
         let beat = content.beat.map { ", last sign of life \(age(of: $0)) ago" } ?? ""
-        let generation = content.generation.map { ", taken up \(Self.counted($0, "time"))" } ?? ""
-        return "holds \(Self.counted(content.positions.count, "position"))\(beat)\(generation)"
+        return "holds \(Self.counted(content.positions.count, "position"))\(beat)"
     }
 
     private func words(for position: Position?, _ relation: Relation) -> String {
@@ -264,7 +266,7 @@ struct StatusReport {
                 drained: stream?.isDrained ?? false, refillingShards: stream?.lost.count ?? 0,
                 redis: content.map { content in
                     StatusJSON.Hash(
-                        whole: content.beginning != nil, generation: content.generation,
+                        whole: content.beginning != nil,
                         beatAgeSeconds: content.beat.map { max(0, time - $0) })
                 }, redisError: failure)
         }
@@ -337,7 +339,6 @@ private struct StatusJSON: Encodable {
 
     struct Hash: Encodable {
         let whole: Bool
-        let generation: Int?
         let beatAgeSeconds: Double?
     }
 

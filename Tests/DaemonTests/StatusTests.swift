@@ -85,7 +85,7 @@ import Walk
                     positions: [
                         shards[1]: .after(later), shards[2]: .after(earlier), other: .after(later),
                     ],
-                    generation: 3, beat: time - 1)),
+                    beat: time - 1)),
             users: .success(PositionHash.Content()),
         ])
     }

@@ -24,7 +24,7 @@ enum Ground: Equatable, Sendable {
             return
         }
         guard let beginning = cache.beginning else {
-            let isLost = known.isCached && !isEvicted
+            let isLost = known.cached == .current && !isEvicted
             let isBegun =
                 known.shards.values.contains { $0.position.isBegun } || !known.lost.isEmpty
             self =
@@ -35,9 +35,15 @@ enum Ground: Equatable, Sendable {
                 }
             return
         }
-        // Positions from before a beginning that was remembered, and not written there yet.
-        let isOld = known.isCacheOld || !known.isCached && known.beginning != beginning
-        self = isOld ? .process : .cache
+        let isOlder = beginning.time < known.beginning.time
+        self =
+            if known.cached == .current {
+                // That the stream was begun anew is lost.
+                isOlder ? .refill : .cache
+            } else {
+                // Positions from before a beginning that was remembered, and not written there yet.
+                known.cached == .old || isOlder ? .process : .cache
+            }
     }
 }
 
@@ -81,7 +87,7 @@ extension World.State {
         let positions = known?.shards.mapValues(\.position) ?? [:]
         let cached = model.withAncestors(content.readPositions, known: positions)
         // What was written since positions are missing is there all the same.
-        let isAdvanced = content.beginning == nil && known?.isCached == true
+        let isAdvanced = content.beginning == nil && known?.cached == .current
         switch ground {
         case .nothing, .refill: notes.order = [:]
         case .process:

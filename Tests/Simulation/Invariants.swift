@@ -154,7 +154,9 @@ struct Invariants {
         guard let stream = saved else {
             return before == nil ? [] : ["the stream is forgotten"]
         }
-        for (id, old) in before?.shards ?? [:] {
+        // Positions since different beginnings are no progress of one another.
+        let comparable = before?.beginning == stream.beginning ? before?.shards : nil
+        for (id, old) in comparable ?? [:] {
             guard let new = stream.shards[id] else {
                 if !world.notes.mayRewind {
                     problems += self.problems(inForgetting: id, stream.shards)
@@ -167,7 +169,7 @@ struct Invariants {
         }
         // Until the walk has taken in what the cache has lost, its positions are those from before.
         let isCurrent =
-            world.holdsPositions && stream.isCached
+            world.holdsPositions && stream.cached == .current
             && stream.beginning == world.cache.content.beginning
             && world.notes.losses == world.notes.lossesSeen
         for (id, memory) in stream.shards.sorted(by: { $0.key < $1.key }) {
@@ -184,7 +186,7 @@ struct Invariants {
                 problems.append("position \(memory.position) of \(id): \(problem)")
             }
         }
-        if stream.isCached, !world.notes.beginnings.contains(stream.beginning) {
+        if stream.cached == .current, !world.notes.beginnings.contains(stream.beginning) {
             problems.append("positions are said to be in the cache that were never written there")
         }
         if isCurrent, !scenario.losesRecords {

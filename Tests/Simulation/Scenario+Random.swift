@@ -235,7 +235,13 @@ private struct Course {
     }
 
     /// Lets processes begin without the checkpoint, or with an old one.
+    ///
+    /// Not where somebody removes positions as well: nobody would know then that a shard was read, and what came after it.
     mutating func loseCheckpoints() {
+        let isRemoved = events.contains {
+            if case .removePositions = $0.event { true } else { false }
+        }
+        guard !isRemoved else { return }
         for start in events.filter({ $0.event.isStart }).dropFirst() where chance(0.25) {
             events.append(
                 (

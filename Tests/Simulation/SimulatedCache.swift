@@ -156,13 +156,12 @@ package struct SimulatedCache: Sink {
         if let problem { world.violate(problem) }
     }
 
-    package func forget(_ stream: StreamARN, era: Int) async throws(SinkError) {
-        let clock = world.clock
+    package func expire(_ stream: StreamARN, era: Int) async throws(SinkError) {
         let problem = try await transact(era) {
             world.access { world -> String? in
+                // No scenario is so long that they would be gone within it.
                 let left = world.cache.content.readPositions.filter { $0.value != .end }.keys.min()
-                world.cache.removePositions(byEviction: false, at: clock.serviceTime)
-                return left.map { "all positions are removed, and \($0) is not over" }
+                return left.map { "all positions are to expire, and \($0) is not over" }
             }
         }
         if let problem { world.violate(problem) }

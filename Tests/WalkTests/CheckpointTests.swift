@@ -130,9 +130,8 @@ import Walk
 
     @Test func `what the cache holds and has lost is remembered`() throws {
         var checkpoint = Self.full
-        for (isCached, isCacheOld, text) in [(true, false, "true"), (false, true, "false")] {
-            checkpoint.streams[stream]?.isCached = isCached
-            checkpoint.streams[stream]?.isCacheOld = isCacheOld
+        for (cached, text) in [(Checkpoint.CachedPositions.current, "true"), (.old, "false")] {
+            checkpoint.streams[stream]?.cached = cached
             checkpoint.streams[stream]?.lost = [shardID(4): .after(number(20)), shardID(5): .end]
             let bytes = checkpoint.encoded()
             #expect(String(decoding: bytes, as: UTF8.self).contains("\"cached\" : \(text)"))
@@ -165,7 +164,7 @@ enum RandomCheckpoint {
             for _ in 0..<Int.random(in: 0...20, using: &generator) {
                 shards[id(&generator)] = shard(&generator)
             }
-            let cached = Int.random(in: 0...2, using: &generator)
+            let cached = Checkpoint.CachedPositions.allCases.randomElement(using: &generator)
             streams[arn] = Checkpoint.Stream(
                 beginning: Checkpoint.Beginning(
                     time: time(&generator), leftOutBefore: maybe(&generator, time),
@@ -175,8 +174,7 @@ enum RandomCheckpoint {
                     Checkpoint.Gap(
                         shard: maybe(&generator, id), reason: words(&generator),
                         noticedAt: time(&generator))
-                }, isDrained: Bool.random(using: &generator), isCached: cached == 1,
-                isCacheOld: cached == 2,
+                }, isDrained: Bool.random(using: &generator), cached: cached ?? .never,
                 lost: Dictionary(
                     (0..<Int.random(in: 0...3, using: &generator)).map { _ in
                         (id(&generator), shard(&generator).position)

@@ -26,7 +26,7 @@ import Walk
         let report = try await simulated(scenario)
         for violation in report.violations { Issue.record("\(violation)") }
         let stream = try #require(report.checkpoint?.streams[Simulator.stream])
-        #expect(stream.isCached == scenario.holdsPositions)
+        #expect((stream.cached == .current) == scenario.holdsPositions)
         #expect(stream.lost.isEmpty)
         #expect(stream.gaps.isEmpty)
         return stream

@@ -12,10 +12,11 @@ import Walk
 
     /// A checkpoint of the parent and its child.
     private func file(
-        _ parentPosition: Position?, _ childPosition: Position? = nil, isCached: Bool = true,
+        _ parentPosition: Position?, _ childPosition: Position? = nil,
+        cached: Checkpoint.CachedPositions = .current,
         lost: [ShardID: Position] = [:]
     ) -> Checkpoint.Stream {
-        var stream = Checkpoint.Stream(beginning: beginning, isCached: isCached, lost: lost)
+        var stream = Checkpoint.Stream(beginning: beginning, cached: cached, lost: lost)
         stream.shards[parent] = parentPosition.map { position in
             Checkpoint.Shard(position: position, finishedAt: position == .end ? now : nil)
         }
@@ -57,7 +58,7 @@ import Walk
     @Test func `without a checkpoint, the cache is enough`() throws {
         let stream = try #require(merged(nil, cache(.end, after(3))))
         #expect(stream.beginning == beginning)
-        #expect(stream.isCached)
+        #expect(stream.cached == .current)
         #expect(stream.lost.isEmpty)
         #expect(stream.shards[parent] == Checkpoint.Shard(position: .end, finishedAt: now))
         #expect(stream.shards[child] == Checkpoint.Shard(position: after(3)))
@@ -65,7 +66,7 @@ import Walk
 
     @Test func `positions that were never written there are written, whatever the policy`() {
         for policy in CacheLossPolicy.allCases {
-            let known = file(.end, after(3), isCached: false)
+            let known = file(.end, after(3), cached: .never)
             #expect(
                 outcome(known, cache(isComplete: false), onLoss: policy)
                     == .resume(known, unwritten: true))
@@ -159,20 +160,36 @@ import Walk
         #expect(try #require(merged(known, cache(.end, .end))).lost.isEmpty)
     }
 
+    @Test func `a blocked shard stays so, unless it goes back to what comes before that`() throws {
+        var known = file(after(5))
+        known.shards[parent]?.blocked = "a reason"
+        let same = try #require(merged(known, cache(after(5))))
+        #expect(same.shards[parent]?.blocked == "a reason")
+        let behind = try #require(merged(known, cache(after(3))))
+        #expect(behind.shards[parent]?.blocked == nil && behind.lost == [parent: after(5)])
+        #expect(try #require(merged(known, cache(.end))).shards[parent]?.blocked == nil)
+    }
+
     @Test func `a cache that was written to without positions is not believed`() {
         for cached in [cache(.end, after(3)), cache(.end, after(9)), cache()] {
-            var known = file(.end, after(5), isCached: false)
-            known.isCacheOld = true
+            var known = file(.end, after(5), cached: .never)
+            known.cached = .old
             #expect(outcome(known, cached) == .resume(known, unwritten: true))
         }
     }
 
     @Test func `positions from before another beginning are not believed, unless that is there`() {
-        var known = file(.start(number(1)), isCached: false)
+        var known = file(.start(number(1)), cached: .never)
         known.beginning.time += 60
         #expect(outcome(known, cache(after(4))) == .resume(known, unwritten: true))
-        known.isCached = true
+        known.cached = .current
+        // That it was begun anew is lost there.
+        #expect(outcome(known, cache(after(4))) == .refill(lost: [:]))
+        known.beginning.time -= 120
         #expect(merged(known, cache(after(4)))?.beginning == beginning)
+        // What another beginning left out of a shard is wanted by this one.
+        known.shards[child] = Checkpoint.Shard(position: .since(now), parent: parent)
+        #expect(merged(known, cache(after(4)))?.shards[child] == nil)
     }
 
     // MARK: Positions as text

@@ -65,6 +65,48 @@ import Walk
         #expect(tree.take() == [parent])
     }
 
+    // MARK: Positions in the cache
+
+    @Test func `positions without a lineage are given theirs by the next listing`() {
+        var tree = ShardTree(
+            Checkpoint.Stream(
+                beginning: Checkpoint.Beginning(time: now),
+                shards: [
+                    parent: Checkpoint.Shard(position: .end, finishedAt: now),
+                    child: Checkpoint.Shard(position: .after(number(5))),
+                ]))
+        #expect(tree.take() == [child])
+        tree.list(family)
+        #expect(tree.children(of: parent).map(\.id) == [child])
+        #expect(tree.memory[child]?.parent == parent)
+    }
+
+    @Test
+    func `the cache forgets a shard that is listed no more, once, when its children carry on`() {
+        let sibling = shardID(2, 1)
+        var tree = ShardTree(family + [shard(sibling, parent: parent)], at: .trimHorizon, time: now)
+        _ = tree.take()
+        tree.finish(parent, time: now)
+        _ = tree.take()
+        tree.advance(child, to: number(5), recordTime: now)
+        let later = now + hour
+        #expect(tree.takeOver([child, sibling], time: later) == [])
+        tree.advance(sibling, to: number(6), recordTime: now)
+        #expect(tree.takeOver([parent, child, sibling], time: later) == [])
+        // A listing of this moment may be behind.
+        #expect(tree.takeOver([child, sibling], time: now + 10) == [])
+        #expect(tree.takeOver([child, sibling], time: later) == [parent])
+        #expect(tree.takeOver([child, sibling], time: later) == [])
+    }
+
+    @Test func `the cache keeps the end of a shard that nothing continues for two days`() {
+        var tree = ShardTree([shard(parent, closed: true)], at: .trimHorizon, time: now)
+        _ = tree.take()
+        tree.finish(parent, time: now)
+        #expect(tree.takeOver([], time: now + 47 * hour) == [])
+        #expect(tree.takeOver([], time: now + 49 * hour) == [parent])
+    }
+
     // MARK: Beginning
 
     @Test func `at the horizon, what can't be trimmed yet begins at its own start`() {
